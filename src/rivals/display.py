@@ -1,0 +1,179 @@
+"""What a run shows on a terminal, or as plain lines where there is none."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.text import Text
+
+
+class Display:
+    """Shows a run's log as it comes: one changing line on a terminal, plain lines every `pause` seconds elsewhere."""
+
+    def __init__(self, console: Console | None = None, pause: float = 10.0) -> None:
+        self.console = console or Console(highlight=False)
+        self.pause = pause
+        self.live: Live | None = None
+        self.shown = 0.0
+        self.seconds = 0.0
+        self.quality = ""
+
+    def __call__(self, entry: Mapping[str, Any]) -> None:
+        """Show an entry of the log, or what is told before and after training."""
+        show = {
+            "reading": self.reading,
+            "decoding": self.reading,
+            "found": self.found,
+            "plan": self.plan,
+            "round": self.round,
+            "verdict": self.verdict,
+            "event": self.event,
+            "judging": self.judging,
+            "done": self.done,
+        }.get(entry["kind"])
+        if show is not None:
+            show(entry)
+
+    def line(self, words: str, *, last: bool = True) -> None:
+        """A changing line: the newest replaces the one before on a terminal; `last` forces it out elsewhere."""
+        if self.console.is_terminal:
+            if self.live is None:
+                self.live = Live(console=self.console, refresh_per_second=8, transient=True)
+                self.live.start()
+            self.live.update(Text(words))
+        elif last or time.monotonic() - self.shown >= self.pause:
+            self.shown = time.monotonic()
+            self.console.print(words, markup=False, soft_wrap=True)
+
+    def say(self, words: str) -> None:
+        """A line that stays."""
+        self.clear()
+        self.console.print(words, soft_wrap=True)
+
+    def clear(self) -> None:
+        """Take the changing line away."""
+        if self.live is not None:
+            self.live.stop()
+            self.live = None
+
+    def reading(self, entry: Mapping[str, Any]) -> None:
+        """Progress over files."""
+        self.shown = self.shown or time.monotonic()
+        share = f" of {entry['total']}" if entry["total"] else ""
+        self.line(f"{entry['kind']} {entry['done']}{share} pictures", last=False)
+
+    def found(self, entry: Mapping[str, Any]) -> None:
+        """What the data is."""
+        found = entry["found"]
+        sizes = ", ".join(f"{count} of {size}" for size, count in list(found["sizes"].items())[:3])
+        more = f" and {len(found['sizes']) - 3} other sizes" if len(found["sizes"]) > 3 else ""
+        modes = ", ".join(f"{count} {mode}" for mode, count in found["modes"].items())
+        self.say(f"[bold]Found[/] {found['count']} pictures in {escape(found['source'])} ({found['kind']}): "
+                 f"{escape(sizes)}{more} pixels; {escape(modes)}")  # fmt: skip
+        if found["classes"]:
+            classes = list(found["classes"].items())
+            told = ", ".join(f"{name!r} {count}" for name, count in classes[:12])
+            self.say(f"  {len(classes)} classes: {escape(told)}{' ...' if len(classes) > 12 else ''}")
+        for reason, count in found["skipped"].items():
+            example = found["examples"].get(reason, "")
+            self.say(
+                f"  [yellow]skipped {count}[/]: {escape(reason)}{escape(f', such as {example}' if example else '')}"
+            )
+        if found["duplicates"]:
+            self.say(f"  {found['duplicates']} duplicates (pictures equal to an earlier one)")
+        for note in found["notes"]:
+            self.say(f"  {escape(note)}")
+
+    def plan(self, entry: Mapping[str, Any]) -> None:
+        """What was chosen, and why."""
+        recipe = entry["recipe"]
+        data = "x".join(str(recipe["data"][name]) for name in ("width", "height"))
+        ours, theirs = entry["parameters"]
+        self.say(
+            f"[bold]Chosen[/] {recipe['method']} at {data}, {recipe['data']['channels']} channels; generator "
+            f"{recipe['generator']['name']} {short(ours)} and critic {short(theirs)} "
+            f"parameters; batch {recipe['batch']}"
+        )
+        for reason in entry["reasons"]:
+            self.say(f"  {escape(reason)}")
+        until = f", or until {escape(recipe['until'])}" if recipe["until"] else ""
+        self.seconds = entry["seconds"]
+        self.say(
+            f"[bold]Takes[/] about {duration(entry['seconds'])} on this {entry['device'].upper()}{until}, "
+            f"{entry['memory_gb']:.1f} GB of memory; goes to [bold]{escape(entry['folder'])}[/] (Ctrl-C saves)"
+        )
+
+    def round(self, entry: Mapping[str, Any]) -> None:
+        """Progress."""
+        progress, seconds = entry["progress"], entry["seconds"]
+        left = duration(seconds / progress * (1 - progress)) if progress > 0.005 else "?"
+        losses = entry["losses"]
+        sides = " ".join(
+            f"{side} {sum(value for name, value in losses.items() if name.startswith(side)):.2f}"
+            for side in ("critic", "generator")
+        )
+        right = entry["accuracy"]
+        self.line(
+            f"{100 * progress:3.0f} % step {entry['step']}  {entry['rate']:.0f} pictures/s  {left} left  losses: {sides}  "
+            f"critic right: real {right['real']:.0f} % fake {right['fake']:.0f} % held-out {right['held_out']:.0f} %"
+            f"{self.quality}",
+            last=progress >= 1,
+        )
+
+    def verdict(self, entry: Mapping[str, Any]) -> None:
+        """The quality now."""
+        self.quality = "  quality: " + scores_words(entry["scores"])
+
+    def event(self, entry: Mapping[str, Any]) -> None:
+        """Something happened."""
+        self.say(f"[yellow]step {entry['step']}[/]: {escape(entry['words'])}")
+
+    def judging(self, entry: Mapping[str, Any]) -> None:
+        """After training."""
+        self.say(f"Trained {entry['step']} steps. Judging ...")
+
+    def done(self, entry: Mapping[str, Any]) -> None:
+        """The end."""
+        verdict = entry["verdict"]
+        self.say(
+            f"[bold green]Done[/] {scores_words(verdict['scores'])} (real against real: {scores_words(verdict['floor'])})"
+        )
+        self.say(f"  page: {escape(entry['folder'])}/report.html   samples: rivals sample {escape(entry['folder'])}")
+
+
+def scores_words(scores: Mapping[str, float]) -> str:
+    """Scores as people read them.
+
+    >>> scores_words({"fd": 1.234, "fd_share": 0.9, "agreement": 97.0})
+    'FD 1.23 (0.90 % of variance), agreement 97.0 %'
+    """
+    words = f"FD {scores['fd']:.3g} ({scores['fd_share']:.2f} % of variance)"
+    return words + (f", agreement {scores['agreement']:.1f} %" if "agreement" in scores else "")
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it.
+
+    >>> duration(42), duration(150), duration(7300)
+    ('42 s', '2 min 30 s', '2 h 2 min')
+    """
+    seconds = round(seconds)
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60} s"
+    return f"{seconds // 3600} h {seconds % 3600 // 60} min"
+
+
+def short(number: int) -> str:
+    """A count in few letters.
+
+    >>> short(950), short(12_345), short(1_490_000)
+    ('950', '12k', '1.5M')
+    """
+    if number < 1000:
+        return str(number)
+    return f"{number / 1000:.0f}k" if number < 1_000_000 else f"{number / 1e6:.1f}M"

@@ -1,0 +1,60 @@
+"""Files that are there whole or not at all."""
+
+import contextlib
+import errno
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from .errors import RequestError
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write under a temporary name, sync, rename: a killed process or a power cut leaves the old file or the new one.
+
+    Raises:
+        RequestError: the disk is full.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with full_disk_told(path, len(content)):
+            with beside.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(path)
+        sync_folder(path.parent)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def full_disk_told(path: Path, needed: int) -> Iterator[None]:
+    """Say in a line how much room is missing where, when the disk is full or not to be written."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            raise
+        what = "is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "can't be written to"
+        raise RequestError(
+            f"the disk under {path.parent} {what}: {path.name} needs {needed / 2**20:.1f} MB; "
+            "make room and go on with --resume, or give another --out"
+        ) from None
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in the folder last through a power cut, where the system can."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def digest(path: Path) -> str:
+    """The sha256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

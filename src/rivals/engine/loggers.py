@@ -1,0 +1,133 @@
+"""Where a run's numbers and pictures go beside its own `log.jsonl`: TensorBoard, MLflow, Weights & Biases."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from .build import named
+from .errors import RequestError
+
+
+class Logger(Protocol):
+    """Takes numbers and pictures as a run goes."""
+
+    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+        """Some numbers of a step, by name."""
+
+    def picture(self, step: int, name: str, png: bytes) -> None:
+        """A picture of a step."""
+
+    def close(self) -> None:
+        """Write what is left."""
+
+
+class TensorBoard:
+    """Event files that `tensorboard --logdir` shows; writing them needs no TensorBoard."""
+
+    def __init__(self, folder: Path, name: str, settings: Mapping[str, object]) -> None:
+        del name, settings
+        from tensorboardX import SummaryWriter
+
+        self.writer = SummaryWriter(str(folder / "tensorboard"))
+
+    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+        """Some numbers of a step, by name."""
+        for name, value in values.items():
+            self.writer.add_scalar(name, value, step)
+
+    def picture(self, step: int, name: str, png: bytes) -> None:
+        """A picture of a step."""
+        import io
+
+        import numpy as np
+        from PIL import Image
+
+        with Image.open(io.BytesIO(png)) as image:
+            self.writer.add_image(name, np.asarray(image.convert("RGB")), step, dataformats="HWC")
+
+    def close(self) -> None:
+        """Write what is left."""
+        self.writer.close()
+
+
+class MLflow:
+    """MLflow; offline in `mlruns/` beside the run unless MLFLOW_TRACKING_URI says otherwise."""
+
+    def __init__(self, folder: Path, name: str, settings: Mapping[str, object]) -> None:
+        import mlflow
+
+        if "MLFLOW_TRACKING_URI" not in os.environ:
+            mlflow.set_tracking_uri((folder.parent / "mlruns").absolute().as_uri())
+        mlflow.set_experiment("rivals")
+        self.mlflow = mlflow
+        mlflow.start_run(run_name=name)
+        mlflow.log_params({key: str(value)[:500] for key, value in settings.items()})
+
+    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+        """Some numbers of a step, by name."""
+        self.mlflow.log_metrics({name.replace(":", "."): value for name, value in values.items()}, step=step)
+
+    def picture(self, step: int, name: str, png: bytes) -> None:
+        """A picture of a step."""
+        import tempfile
+
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"{name}-{step:09d}.png"
+            path.write_bytes(png)
+            self.mlflow.log_artifact(str(path), "samples")
+
+    def close(self) -> None:
+        """Write what is left."""
+        self.mlflow.end_run()
+
+
+class WeightsAndBiases:
+    """Weights & Biases; offline unless WANDB_MODE says otherwise (`wandb sync` sends it later)."""
+
+    def __init__(self, folder: Path, name: str, settings: Mapping[str, object]) -> None:
+        import wandb
+
+        mode = os.environ.get("WANDB_MODE", "offline")
+        self.wandb = wandb
+        self.run = wandb.init(project="rivals", name=name, dir=str(folder), mode=mode, config=dict(settings))
+
+    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+        """Some numbers of a step, by name."""
+        self.run.log(dict(values), step=step)
+
+    def picture(self, step: int, name: str, png: bytes) -> None:
+        """A picture of a step."""
+        import io
+
+        from PIL import Image
+
+        with Image.open(io.BytesIO(png)) as image:
+            self.run.log({name: self.wandb.Image(image.convert("RGB"))}, step=step)
+
+    def close(self) -> None:
+        """Write what is left."""
+        self.run.finish()
+
+
+LOGGERS: dict[str, Callable[[Path, str, Mapping[str, object]], Logger]] = {
+    "mlflow": MLflow,
+    "tensorboard": TensorBoard,
+    "wandb": WeightsAndBiases,
+}
+
+
+def open_loggers(names: Sequence[str], folder: Path, settings: Mapping[str, object]) -> list[Logger]:
+    """Loggers by name.
+
+    Raises:
+        RequestError: an unknown name, or its library is not installed.
+    """
+    made = []
+    for name in names:
+        make = named(name, LOGGERS, "logger")
+        try:
+            made.append(make(folder, folder.name, settings))
+        except ImportError as error:
+            raise RequestError(f"logging to {name} needs its library ({error}): pip install 'rivals[{name}]'") from None
+    return made

@@ -1,0 +1,199 @@
+"""Recipes: a whole training run in plain values, printable as JSON and read back from it."""
+
+import json
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from .errors import RequestError
+from .methods import Optimizer
+from .schedule import Curve, Weight
+
+
+@dataclass(frozen=True)
+class Use:
+    """A part by name, with its options: what a recipe says instead of an object."""
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything that decides a run, and nothing else.
+
+    Args:
+        modality: a name in `modalities.MODALITIES`.
+        method: the method that this came from.
+        data: the modality's own choices, such as height, width and channels of pictures.
+        generator, critic: networks by name, with their options.
+        latent: width of the noise.
+        loss: a name in `losses.LOSSES`.
+        critic_terms, generator_terms: further terms by name in `terms.TERMS`, with their weights.
+        spectral: spectral normalisation of the critic.
+        critic_steps: critic updates for one of the generator.
+        optimizer: settings of Adam; `critic_optimizer` only where the critic's differ.
+        batch: samples a step, over all processes.
+        micro_batch: take a batch in pieces of this size; None for whole.
+        clip: largest norm of a side's gradient; None for no limit.
+        anneal: factor on the learning rates over training.
+        average_half_life: of the generator's running average, in samples.
+        precision: "32-true", "bf16-mixed" or "16-mixed".
+        seed: of weights, noise and the order of data.
+        steps, minutes: when to stop, whichever comes first.
+        until: stop at a quality, such as "fd<5".
+    """
+
+    modality: str
+    method: str = "r3gan"
+    data: Mapping[str, Any] = field(default_factory=dict)
+    generator: Use
+    critic: Use
+    latent: int = 64
+    loss: str = "relativistic"
+    critic_terms: Mapping[str, Weight] = field(default_factory=dict)
+    generator_terms: Mapping[str, Weight] = field(default_factory=dict)
+    spectral: bool = False
+    critic_steps: int = 1
+    optimizer: Optimizer = field(default_factory=Optimizer)
+    critic_optimizer: Optimizer | None = None
+    batch: int = 64
+    micro_batch: int | None = None
+    clip: float | None = None
+    anneal: Curve = field(default_factory=lambda: Curve(1.0))
+    average_half_life: float = 10_000.0
+    precision: str = "32-true"
+    seed: int = 0
+    steps: int | None = None
+    minutes: float | None = None
+    until: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("latent", "critic_steps", "batch"):
+            if getattr(self, name) < (0 if name == "latent" else 1):
+                raise RequestError(f"{name} must be at least {0 if name == 'latent' else 1}, not {getattr(self, name)}")
+        if self.micro_batch is not None and self.micro_batch < 1:
+            raise RequestError(f"micro_batch must be at least 1, not {self.micro_batch}")
+        for optimizer in (self.optimizer, self.critic_optimizer):
+            if optimizer is not None and not 0 < optimizer.lr < 10:
+                raise RequestError(f"a learning rate lies between 0 and 10, not at {optimizer.lr}")
+        if self.precision not in PRECISIONS:
+            raise RequestError(f"no precision {self.precision!r}: there are {', '.join(PRECISIONS)}")
+
+
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
+
+
+def plain(value: Any) -> Any:
+    """Any dataclass as JSON-ready values."""
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+
+
+def to_json(recipe: Recipe) -> str:
+    """The recipe as JSON."""
+    return json.dumps(plain(recipe), indent=2) + "\n"
+
+
+def from_json(text: str, where: str = "the recipe") -> Recipe:
+    """The recipe that `to_json` wrote. `where` names the source in errors."""
+    try:
+        values = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise RequestError(f"{where} is not JSON: {error.msg} in line {error.lineno}") from None
+    return from_plain(Recipe, values, where)
+
+
+def read(path: Path) -> Recipe:
+    """The recipe in a file."""
+    try:
+        return from_json(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise RequestError(f"{path} can't be read as a recipe: {error}") from None
+
+
+def change(recipe: Recipe, path: str, value: str) -> Recipe:
+    """A copy with one value changed: `change(recipe, "optimizer.lr", "1e-4")`. Unknown names are errors."""
+    values = plain(recipe)
+    *way, last = path.split(".")
+    place = values
+    for name in way:
+        if place.get(name) is None and name in {"critic_optimizer"}:
+            place[name] = plain(recipe.optimizer)  # starts from the other side's
+        place = place.get(name, {}) if name in place else place.setdefault(name, {})
+        if not isinstance(place, dict):
+            raise RequestError(f"{path}: {name} has no parts")
+    place[last] = parse(value)
+    return from_plain(Recipe, values, path)
+
+
+def parse(value: str) -> Any:
+    """A JSON value, or else the text itself."""
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError:
+        return value
+
+
+def from_plain(kind: Any, value: Any, where: str) -> Any:
+    """Values from JSON as the type that a field declares: dataclasses by their fields, the rest checked.
+
+    Raises:
+        RequestError: a key that is not known (the nearest known one is named), one that is missing, a wrong type.
+    """
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if kind is Any:
+        return value
+    if origin in (types.UnionType, typing.Union):
+        some = [option for option in arguments if option is not type(None)]
+        return None if value is None and len(some) < len(arguments) else from_plain(some[0], value, where)
+    if is_dataclass(kind):
+        return _dataclass_from_plain(kind, value, where)
+    if origin is tuple and arguments[-1] is Ellipsis:
+        _expect(isinstance(value, list | tuple), where, "a list", value)
+        return tuple(from_plain(arguments[0], part, where) for part in value)
+    if origin is tuple:
+        _expect(
+            isinstance(value, list | tuple) and len(value) == len(arguments), where, f"{len(arguments)} values", value
+        )
+        return tuple(from_plain(option, part, where) for option, part in zip(arguments, value, strict=True))
+    if origin is typing.Literal:
+        _expect(value in arguments, where, "one of " + ", ".join(arguments), value)
+        return value
+    if origin is not None and issubclass(origin, Mapping):
+        _expect(isinstance(value, dict), where, "named values", value)
+        return {name: from_plain(arguments[1], part, f"{where}: {name}") for name, part in value.items()}
+    return _scalar_from_plain(kind, value, where)
+
+
+def _dataclass_from_plain(kind: Any, value: Any, where: str) -> Any:
+    first = fields(kind)[0].name
+    if not isinstance(value, dict):  # "r1": 5.0 says {"start": 5.0}; "generator": "mlp" says {"name": "mlp"}
+        value = {first: value}
+    hints = typing.get_type_hints(kind)
+    for name in value:
+        if name not in hints:
+            near = get_close_matches(str(name), hints, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(hints)}"
+            raise RequestError(f"{where}: no setting {name!r}; {hint}")
+    for part in fields(kind):
+        if part.name not in value and part.default is MISSING and part.default_factory is MISSING:
+            raise RequestError(f"{where}: {part.name!r} is missing")
+    return kind(**{name: from_plain(hints[name], part, f"{where}: {name}") for name, part in value.items()})
+
+
+def _scalar_from_plain(kind: Any, value: Any, where: str) -> Any:
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    good = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+    names = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
+    _expect(good, where, names.get(kind, str(kind)), value)
+    return value
+
+
+def _expect(good: bool, where: str, wanted: str, value: Any) -> None:
+    if not good:
+        raise RequestError(f"{where}: {wanted} was expected, not {value!r}")

@@ -1,0 +1,404 @@
+"""A run's folder: log, previews, checkpoints, the best state, resume.
+
+recipe.json  modality.json  log.jsonl  samples/  state/  model/  best/  verdict.json  report.html
+"""
+
+import json
+import operator
+import re
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import torch
+from filelock import FileLock, Timeout
+
+from .build import build_game, build_optimizers, build_pace
+from .checkpoint import newest_checkpoint, restore, save_checkpoint
+from .data import Dataset, batches, to_device
+from .errors import RequestError, StoppedError
+from .files import write_whole
+from .health import ROLLBACKS, calm_down, critic_accuracy, diagnosis, finite, rollback_words
+from .loggers import Logger
+from .modality import Modality
+from .model import Model
+from .parallel import any_process, processes
+from .recipe import Recipe, plain
+from .schedule import Budget
+from .train import NonFiniteError, Played, Training, rounds
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+Scores = dict[str, float]
+OPERATORS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+VERDICTS = 6  # quick verdicts over a run's length
+PREVIEWS = 12
+
+
+@dataclass(frozen=True)
+class Target:
+    """A wanted quality, such as "fd<5".
+
+    >>> Target.parse("agreement >= 97").met({"agreement": 98.0})
+    True
+    """
+
+    name: str
+    sign: str
+    value: float
+
+    @classmethod
+    def parse(cls, text: str, known: Sequence[str] = ()) -> "Target":
+        """Read a target; `known` are the scores there are.
+
+        Raises:
+            RequestError: it does not read as name, sign, number, or the name is none of the known ones.
+        """
+        match = re.fullmatch(r"\s*(\w+)\s*(<=|>=|<|>)\s*([-+.\deE]+)\s*", text)
+        try:
+            target = cls(match[1], match[2], float(match[3])) if match else None
+        except ValueError:
+            target = None
+        if target is None:
+            raise RequestError(f"--until {text!r} does not read as a quality: write it like 'fd<5'")
+        if known and target.name not in known:
+            raise RequestError(f"--until {text!r}: no score {target.name!r} here; there are {', '.join(known)}")
+        return target
+
+    def met(self, scores: Mapping[str, float]) -> bool:
+        """Whether the scores reach it."""
+        return self.name in scores and OPERATORS[self.sign](scores[self.name], self.value)
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What looks on while a run goes; the engine itself shows nothing.
+
+    Args:
+        judge: a model's quick scores; "fd" is the one that `best` is chosen by.
+        sheet: a model's samples as one PNG.
+        told: called with each line of the log, as plain values.
+        known: the scores that `judge` gives.
+    """
+
+    judge: Callable[[Model], Scores]
+    sheet: Callable[[Model], bytes]
+    told: Callable[[Mapping[str, Any]], None] = lambda entry: None
+    known: tuple[str, ...] = ("fd",)
+
+
+@dataclass
+class Run:
+    """A run in progress and its folder."""
+
+    folder: Path
+    recipe: Recipe
+    modality: Modality
+    dataset: Dataset
+    watch: Watch
+    about: Mapping[str, Any] = field(default_factory=dict)
+    loggers: Sequence[Logger] = ()
+    checkpoint_seconds: float = 20.0
+    best: Scores = field(default_factory=dict)
+    last: Scores = field(default_factory=dict)
+    done: dict[str, int] = field(default_factory=lambda: {"verdict": 0, "preview": 0})
+    met: bool = False
+
+    @property
+    def first(self) -> bool:
+        """Whether this process is the one that writes."""
+        return processes()[0] == 0
+
+    def model(self, training: Training) -> Model:
+        """The running average as a model, sharing its weights."""
+        about = {"method": self.recipe.method, "step": training.step, **self.about}
+        recipe = self.recipe
+        return Model(training.average, self.modality, recipe.modality, recipe.generator, recipe.latent, about)
+
+    def write(self, kind: str, step: int, **values: Any) -> None:
+        """A line of the log, to the file, the loggers and whoever watches."""
+        if not self.first:
+            return
+        entry = {"kind": kind, "step": step, **values}
+        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+        for logger in self.loggers:
+            logger.scalars(step, {f"{kind}/{name}": value for name, value in numbers(values)})
+        self.watch.told(entry)
+
+    def save(self, training: Training, precision: Mapping[str, Any]) -> None:
+        """A checkpoint, unless a weight is not a number: then the one before stays the last."""
+        if self.first and finite(training):
+            extra = {
+                "best": self.best,
+                "last": self.last,
+                "done": self.done,
+                "met": self.met,
+                "scaler": dict(precision),
+            }
+            save_checkpoint(self.folder / "state", training, extra)
+
+
+def numbers(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
+    """All numbers among nested values, by path."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from numbers(value, f"{prefix}{name}/")
+        elif isinstance(value, int | float):
+            yield f"{prefix}{name}", value
+
+
+@contextmanager
+def run_lock(folder: Path) -> Iterator[None]:
+    """Hold a run's folder: one process at a time; the system frees it however the process ends.
+
+    Raises:
+        RequestError: another process holds it.
+    """
+    if processes()[0] != 0:
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise RequestError(f"another process is working on {folder}; wait for it, or give another --out") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Whether someone asked to stop (Ctrl-C, SIGTERM); the second time, the program ends at once."""
+    asked: list[int] = []
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        del frame
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def start_training(run: Run, fabric: "Fabric") -> Training:
+    """Networks and optimizers on their device, at the newest checkpoint if there is one."""
+    game = build_game(run.recipe, run.modality).to(fabric.device)
+    optimizers = fabric.setup_optimizers(*build_optimizers(run.recipe, game))
+    training = Training.of(game, optimizers)  # type: ignore[arg-type]  # Fabric's wrappers are optimizers
+    resume(run, training, fabric)
+    return training
+
+
+def resume(run: Run, training: Training, fabric: "Fabric") -> None:
+    """Go back to the newest checkpoint, if any, and let the log end there."""
+    checkpoint = newest_checkpoint(run.folder / "state")
+    if checkpoint is None:
+        return
+    restore(training, checkpoint)
+    extra = checkpoint.values["extra"]
+    run.best, run.last, run.done, run.met = extra["best"], extra["last"], extra["done"], extra["met"]
+    fabric.strategy.precision.load_state_dict(extra["scaler"])
+    if run.first:
+        cut_log(run.folder / "log.jsonl", training.step)
+    for words in checkpoint.passed_over:
+        run.write("event", training.step, words=words)
+
+
+def cut_log(path: Path, step: int) -> None:
+    """Drop the lines after `step`, and a last one that was cut short: they will be written again. Events stay."""
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if entry["step"] <= step or entry["kind"] == "event":
+            kept.append(line + "\n")
+    write_whole(path, "".join(kept).encode())
+
+
+def play(run: Run, fabric: "Fabric") -> Training:
+    """Train until the budget is used, the target is met, or someone asks to stop (KeyboardInterrupt, after saving).
+
+    Raises:
+        StoppedError: losses were not finite more often than rolling back helps.
+        KeyboardInterrupt: interrupted; everything is saved.
+    """
+    training = start_training(run, fabric)
+    scaler = fabric.strategy.precision.state_dict
+    accidents: list[NonFiniteError] = []
+    if training.step == 0:
+        run.save(training, scaler())
+    with interruptible() as asked:
+        while True:
+            try:
+                go_on(run, training, fabric, asked)
+                break
+            except NonFiniteError as error:
+                accidents.append(error)
+                recover(run, training, fabric, accidents)
+        run.save(training, scaler())
+        if asked():
+            raise KeyboardInterrupt
+    return training
+
+
+def recover(run: Run, training: Training, fabric: "Fabric", accidents: Sequence[NonFiniteError]) -> None:
+    """Back to the last good state, with lower learning rates; after the third time, stop with a diagnosis."""
+    error = accidents[-1]
+    if len(accidents) >= ROLLBACKS:
+        words = diagnosis(accidents, run.recipe.precision)
+        run.write("event", error.step, words=words)
+        raise StoppedError(words)
+    resume(run, training, fabric)
+    for _ in accidents:  # the checkpoint knows nothing of the earlier ones, if it was taken before them
+        if training.stream < len(accidents):
+            calm_down(training)
+    run.write("event", training.step, words=rollback_words(error, training.step, len(accidents)))
+
+
+def go_on(run: Run, training: Training, fabric: "Fabric", asked: Callable[[], bool]) -> None:
+    """The rounds that are left, with all that is due between them."""
+    recipe = run.recipe
+    seconds = None if recipe.minutes is None else 60 * recipe.minutes
+    budget = Budget(recipe.steps, seconds)
+    target = None if recipe.until is None else Target.parse(recipe.until, run.watch.known)
+    data = batches(
+        run.dataset, recipe.batch, recipe.seed, fabric.device, start=training.step * (recipe.critic_steps + 1)
+    )
+    beat = Beat(run.checkpoint_seconds)
+    for played in rounds(training, data, budget, pace=build_pace(recipe), fabric=fabric, seed=recipe.seed):
+        began = time.perf_counter()
+        if any_process(asked(), fabric.device):
+            return
+        progress = budget.progress(training.step, training.seconds)
+        between_rounds(run, training, fabric, played, progress, beat)
+        training.seconds += time.perf_counter() - began
+        if target is not None and target.met(run.last):
+            run.met = True
+            run.write("event", training.step, words=f"reached {recipe.until}: stopped")
+            return
+
+
+@dataclass
+class Beat:
+    """What is due by the clock: log lines every second, checkpoints every so often."""
+
+    checkpoint_seconds: float
+    began: float = field(default_factory=time.perf_counter)
+    logged: float = 0.0
+    saved: float = field(default_factory=time.perf_counter)
+    steps: int = 0
+
+    def log_due(self) -> bool:
+        """Whether a second has gone by."""
+        return time.perf_counter() - self.logged >= 1.0
+
+    def save_due(self) -> bool:
+        """Whether it is time for a checkpoint."""
+        return time.perf_counter() - self.saved >= self.checkpoint_seconds
+
+
+def between_rounds(run: Run, training: Training, fabric: "Fabric", played: Played, progress: float, beat: Beat) -> None:
+    """Log, preview, verdict and checkpoint, each when it is due; only the first process does them."""
+    beat.steps += 1
+    if not run.first:
+        share_scores(run)
+        return
+    if beat.log_due():
+        log_round(run, training, played, progress, beat, fabric.device)
+    preview_due = due(progress, PREVIEWS) > run.done["preview"]
+    verdict_due = due(progress, VERDICTS) > run.done["verdict"]
+    if preview_due:
+        run.done["preview"] = due(progress, PREVIEWS)
+        preview(run, training)
+    if verdict_due:
+        run.done["verdict"] = due(progress, VERDICTS)
+        verdict(run, training)
+    if verdict_due or beat.save_due():
+        run.save(training, fabric.strategy.precision.state_dict())
+        beat.saved = time.perf_counter()
+    share_scores(run)
+
+
+def share_scores(run: Run) -> None:
+    """Tell all processes the last scores, so that a target stops them together."""
+    if run.recipe.until is None or processes()[1] == 1:
+        return
+    told: list[Any] = [run.last]
+    torch.distributed.broadcast_object_list(told, src=0)
+    run.last = told[0]
+
+
+def due(progress: float, times: int) -> int:
+    """How many of `times` evenly spread events lie behind.
+
+    >>> due(0.34, 6), due(1.0, 6)
+    (2, 6)
+    """
+    return int(progress * times + 1e-9)
+
+
+def log_round(run: Run, training: Training, played: Played, progress: float, beat: Beat, device: torch.device) -> None:
+    """Losses, the critic's accuracy, rate and time, as a line of the log."""
+    now = time.perf_counter()
+    rate = beat.steps * run.recipe.batch / max(now - beat.began, 1e-9)
+    beat.logged = now
+    real = to_device(run.dataset.cut(run.dataset.train[:128]), device)
+    held = to_device(run.dataset.cut(run.dataset.held_out[:128]), device)
+    run.write(
+        "round",
+        training.step,
+        progress=round(progress, 5),
+        seconds=round(training.seconds, 2),
+        rate=round(rate, 1),
+        losses={name: float(f"{float(loss):.5g}") for name, loss in played.losses.items()},
+        accuracy={name: round(value, 1) for name, value in critic_accuracy(training.game, real, held).items()},  # type: ignore[arg-type]
+    )
+
+
+def preview(run: Run, training: Training) -> None:
+    """A sheet of samples, as a file."""
+    png = run.watch.sheet(run.model(training))
+    folder = run.folder / "samples"
+    folder.mkdir(exist_ok=True)
+    write_whole(folder / f"step-{training.step:09d}.png", png)
+    for logger in run.loggers:
+        logger.picture(training.step, "samples", png)
+
+
+def verdict(run: Run, training: Training) -> None:
+    """Quick scores; the best state is kept beside the last."""
+    model = run.model(training)
+    run.last = run.watch.judge(model)
+    best = run.last["fd"] < run.best.get("fd", float("inf"))
+    if best:
+        run.best = {**run.last, "step": training.step}
+        model.save(run.folder / "best")
+    run.write("verdict", training.step, scores={name: float(f"{v:.6g}") for name, v in run.last.items()}, best=best)
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Plain values as a JSON file, whole or not at all."""
+    write_whole(path, (json.dumps(plain(values), indent=2) + "\n").encode())

@@ -1,0 +1,82 @@
+"""Numbers that change over training."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from .errors import RequestError
+
+Shape = Literal["linear", "cosine", "switch"]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A number from `start` to `stop`, moving while progress (0 to 1) goes from `begin` to `end`.
+
+    `stop=None` means constant. Shapes: "linear", "cosine" (half a period), "switch" (all at once at `begin`).
+
+    >>> Curve(1.0, 0.0, "linear", begin=0.5)(0.75)
+    0.5
+    """
+
+    start: float
+    stop: float | None = None
+    shape: Shape = "cosine"
+    begin: float = 0.0
+    end: float = 1.0
+
+    def __call__(self, progress: float) -> float:
+        """The value at `progress`."""
+        if self.stop is None:
+            return self.start
+        if self.shape == "switch":
+            return self.stop if progress >= self.begin else self.start
+        way = min(max((progress - self.begin) / max(self.end - self.begin, 1e-9), 0.0), 1.0)
+        if self.shape == "cosine":
+            way = (1 - math.cos(math.pi * way)) / 2
+        return self.start + (self.stop - self.start) * way
+
+    def __post_init__(self) -> None:
+        if self.shape not in ("linear", "cosine", "switch"):
+            raise RequestError(f"no curve {self.shape!r}: there are linear, cosine, switch")
+        if not 0 <= self.begin <= self.end <= 1:
+            raise RequestError(f"a curve goes from begin to end within 0 and 1, not from {self.begin} to {self.end}")
+
+
+@dataclass(frozen=True)
+class Weight(Curve):
+    """How much a loss term counts over training, and how often it is taken.
+
+    A lazy term (`every` > 1) counts `every` times over when it is taken (Karras et al., 2020, appendix B).
+    """
+
+    every: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.every < 1:
+            raise RequestError(f"a term can be taken every 1, 2, 3 ... steps, not every {self.every}")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """When training ends: after `steps` rounds or `seconds`, whichever comes first. At least one must be given."""
+
+    steps: int | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in (("steps", self.steps), ("minutes", self.seconds)):
+            if value is not None and not (value > 0 and math.isfinite(value)):
+                raise RequestError(f"{name} must be a number above zero, not {value}")
+        if self.steps is None and self.seconds is None:
+            raise RequestError("training needs an end: give steps or minutes")
+
+    def progress(self, step: int, seconds: float) -> float:
+        """How much of the budget is used, from 0 to 1."""
+        shares = [0.0]
+        if self.steps is not None:
+            shares.append(step / self.steps)
+        if self.seconds is not None:
+            shares.append(seconds / self.seconds)
+        return min(max(shares), 1.0)

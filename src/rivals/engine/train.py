@@ -1,0 +1,237 @@
+"""The loop: one for every modality and every game."""
+
+import copy
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from .game import Game
+from .parallel import any_process, from_first, processes, share_gradients
+from .schedule import Budget, Curve
+from .types import Batch, each, size
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How the two sides take turns, in plain values.
+
+    Args:
+        critic_steps: critic updates for one generator update.
+        micro_batch: take a batch in pieces of at most this size (less memory, same gradients up to rounding, except
+            through batch norm and losses that couple a batch).
+        clip: largest norm of a side's gradient; None for no limit.
+        anneal: factor on both learning rates over progress.
+        average_half_life: of the generator's running average, in real samples seen; 0 keeps no memory.
+        average_ramp: the half-life is at most this share of the samples seen so far (Karras et al., 2020).
+    """
+
+    critic_steps: int = 1
+    micro_batch: int | None = None
+    clip: float | None = None
+    anneal: Curve = field(default_factory=lambda: Curve(1.0))
+    average_half_life: float = 10_000.0
+    average_ramp: float = 0.05
+
+
+@dataclass
+class Training:
+    """A game in training: all that changes, and so all that a checkpoint holds."""
+
+    game: Game
+    optimizers: tuple[Optimizer, Optimizer]  # the generator's, the critic's
+    average: nn.Module
+    step: int = 0
+    seconds: float = 0.0
+    stream: int = 0  # which stream of random numbers; a rollback takes the next, or the same accident would come again
+
+    @classmethod
+    def of(cls, game: Game, optimizers: tuple[Optimizer, Optimizer]) -> "Training":
+        """A training at its very start."""
+        return cls(game, optimizers, copy.deepcopy(game.generator).eval().requires_grad_(False))
+
+
+class Played(NamedTuple):
+    """One round, played: its number (from 1), progress from 0 to 1, and each side's weighted losses."""
+
+    step: int
+    progress: float
+    losses: dict[str, Tensor]
+
+
+class NonFiniteError(ArithmeticError):
+    """A loss became infinite or not a number; the weights are those before the update."""
+
+    def __init__(self, side: str, step: int, losses: dict[str, Tensor]) -> None:
+        self.side, self.step = side, step
+        self.values = {name: float(loss.detach()) for name, loss in losses.items()}
+        told = ", ".join(f"{name} {value:g}" for name, value in self.values.items())
+        super().__init__(f"the {side}'s loss is not finite at step {step} ({told})")
+
+
+@dataclass(frozen=True)
+class Side:
+    """One player: its parameters, its optimizer, and the loss it minimises."""
+
+    name: str
+    module: nn.Module
+    optimizer: Optimizer
+    loss: Callable[[Batch, int, float], dict[str, Tensor]] = field(repr=False)
+
+
+def rounds(
+    training: Training,
+    batches: Iterator[Batch],
+    budget: Budget,
+    *,
+    pace: Pace | None = None,
+    fabric: "Fabric | None" = None,
+    seed: int = 0,
+) -> Iterator[Played]:
+    """Play until the budget is used up, one round at a time; stop by leaving the loop.
+
+    Each round: `critic_steps` updates of the critic, each on a batch of its own, one of the generator, one step of
+    the running average. The random numbers of a round depend on `seed` and its number alone, so a training that was
+    saved and goes on plays the very rounds it would have played.
+
+    Raises:
+        NonFiniteError: a loss is infinite or not a number.
+    """
+    pace = pace or Pace()
+    fabric = fabric or single_device(training)
+    device = next(training.game.generator.parameters()).device
+    sides = players(training)
+    while True:
+        progress = budget.progress(training.step, training.seconds)
+        if budget.seconds is not None:
+            progress = from_first(progress, device)
+        if progress >= 1:
+            return
+        began = time.perf_counter()
+        seed_round(seed, training.stream, training.step)
+        anneal(training.optimizers, pace.anneal(progress))
+        losses = play_round(training, sides, batches, pace, fabric, progress)
+        training.step += 1
+        training.seconds += time.perf_counter() - began
+        yield Played(training.step, progress, losses)
+
+
+def single_device(training: Training) -> "Fabric":
+    """A Fabric for one device, the one the generator is on."""
+    from lightning_fabric import Fabric
+
+    return Fabric(accelerator=next(training.game.generator.parameters()).device.type, devices=1)
+
+
+def players(training: Training) -> tuple[Side, Side]:
+    """The two sides, generator and critic."""
+    game = training.game
+    return (
+        Side("generator", game.generator, training.optimizers[0], game.generator_loss),
+        Side("critic", game.critic, training.optimizers[1], game.critic_loss),
+    )
+
+
+def play_round(
+    training: Training,
+    sides: tuple[Side, Side],
+    batches: Iterator[Batch],
+    pace: Pace,
+    fabric: "Fabric",
+    progress: float,
+) -> dict[str, Tensor]:
+    """One round: the critic's turns, the generator's, and the running average."""
+    generator, critic = sides
+    losses: dict[str, Tensor] = {}
+    for _ in range(pace.critic_steps):
+        losses |= update(critic, generator, next(batches), fabric, pace, step=training.step, progress=progress)
+    batch = next(batches)
+    losses |= update(generator, critic, batch, fabric, pace, step=training.step, progress=progress)
+    seen = (training.step + 1) * size(batch.real) * processes()[1]
+    half_life = min(pace.average_half_life, pace.average_ramp * seen)
+    decay = 0.5 ** (size(batch.real) * processes()[1] / half_life) if half_life else 0.0
+    follow(training.average, training.game.generator, decay=decay)
+    return losses
+
+
+def update(
+    side: Side, other: Side, batch: Batch, fabric: "Fabric", pace: Pace, *, step: int, progress: float
+) -> dict[str, Tensor]:
+    """One optimizer step of one side, the other held still. No terms due means no step.
+
+    Returns:
+        The weighted losses by `side/term`, detached.
+    """
+    side.optimizer.zero_grad(set_to_none=True)
+    sums: dict[str, Tensor] = {}
+    with held_still(other.module):
+        for part, share in pieces(batch, pace.micro_batch):
+            with fabric.autocast():
+                losses = side.loss(part, step, progress)
+            if not losses:
+                return {}
+            total = torch.stack(list(losses.values())).sum()
+            if any_process(not bool(torch.isfinite(total)), total.device):
+                raise NonFiniteError(side.name, step, losses)
+            fabric.backward(total * share)
+            for name, loss in losses.items():
+                sums[f"{side.name}/{name}"] = sums.get(f"{side.name}/{name}", 0) + loss.detach() * share
+    share_gradients(side.module)
+    if pace.clip is not None:
+        fabric.clip_gradients(side.module, side.optimizer, max_norm=pace.clip, error_if_nonfinite=False)
+    side.optimizer.step()
+    return sums
+
+
+def pieces(batch: Batch, most: int | None) -> Iterator[tuple[Batch, float]]:
+    """The batch in pieces of at most `most` items, each with its share of the whole."""
+    count = size(batch.real)
+    if most is None or most >= count:
+        yield batch, 1.0
+        return
+    for start in range(0, count, most):
+        part = slice(start, min(start + most, count))
+        cond = None if batch.cond is None else batch.cond[part]
+        yield Batch(each(lambda tensor, at=part: tensor[at], batch.real), cond), (part.stop - part.start) / count
+
+
+@contextmanager
+def held_still(module: nn.Module) -> Iterator[None]:
+    """Hold a module's parameters still: nothing inside records gradients for them (which also saves their cost)."""
+    held = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    for parameter in held:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in held:
+            parameter.requires_grad_(True)
+
+
+@torch.no_grad()
+def follow(average: nn.Module, model: nn.Module, *, decay: float) -> None:
+    """Move the running average one step towards the model; buffers are copied."""
+    slow, fast = list(average.parameters()), list(model.parameters())
+    torch._foreach_lerp_(slow, fast, 1 - decay)
+    for kept, current in zip(average.buffers(), model.buffers(), strict=True):
+        kept.copy_(current)
+
+
+def anneal(optimizers: tuple[Optimizer, Optimizer], factor: float) -> None:
+    """Set every learning rate to `factor` times where it began."""
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
+
+
+def seed_round(seed: int, stream: int, step: int) -> None:
+    """Set all random numbers of a round by where it stands, whatever came before."""
+    torch.manual_seed(((seed * 1_000_003 + stream) * 1_000_003 + step) % 2**63)

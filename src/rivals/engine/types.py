@@ -1,0 +1,82 @@
+"""The values that flow through a game: samples, batches, verdicts and rounds."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+Sample = Tensor | tuple[Tensor, ...]
+"""One batch of data as the critic sees it: a tensor, or a named tuple of tensors (graphs, records)."""
+
+
+class Batch(NamedTuple):
+    """Real samples and what they are conditioned on (a label, a photo, a spectrogram), if anything."""
+
+    real: Sample
+    cond: Tensor | None = None
+
+
+class Verdict(NamedTuple):
+    """What a critic says of a batch.
+
+    One tensor of logits per member, features if it shows them, and as `aux` any further reading: class logits, a
+    predicted property, a recovered code.
+    """
+
+    logits: tuple[Tensor, ...]
+    features: tuple[Tensor, ...] = ()
+    aux: Tensor | None = None
+
+
+Critic = Callable[[Sample, Tensor | None], Verdict]
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round of the game, read by every loss term. The critic is asked only when a term looks.
+
+    `raw` is what the generator returned, `fake` what the critic is shown of it, `z` the noise both came from.
+    """
+
+    critic: Critic
+    real: Sample
+    fake: Sample
+    cond: Tensor | None
+    raw: Any
+    z: Tensor
+
+    @cached_property
+    def on_real(self) -> Verdict:
+        """The critic's verdict on the real samples."""
+        return self.critic(self.real, self.cond)
+
+    @cached_property
+    def on_fake(self) -> Verdict:
+        """The critic's verdict on the fakes."""
+        return self.critic(self.fake, self.cond)
+
+
+def leaves(sample: Sample) -> tuple[Tensor, ...]:
+    """The tensors of a sample, whatever its kind."""
+    return (sample,) if isinstance(sample, Tensor) else tuple(sample)
+
+
+def size(sample: Sample) -> int:
+    """How many items a sample holds."""
+    return len(leaves(sample)[0])
+
+
+def each(function: Callable[..., Tensor], sample: Sample, *others: Sample) -> Sample:
+    """Apply `function` tensor by tensor and put the results back in the shape of `sample`."""
+    parts = [function(*group) for group in zip(leaves(sample), *map(leaves, others), strict=True)]
+    if isinstance(sample, Tensor):
+        return parts[0]
+    make = getattr(type(sample), "_make", tuple)  # a named tuple stays what it is
+    return make(parts)
+
+
+def leaf(sample: Sample) -> Sample:
+    """Cut the sample off from what made it, ready for gradients with respect to it."""
+    return each(lambda part: part.detach().requires_grad_(part.is_floating_point()), sample)

@@ -1,0 +1,67 @@
+"""Samples as files: one PNG each, a sheet, or a walk between them as GIF or MP4."""
+
+from pathlib import Path
+from typing import Any
+
+from .engine.errors import RequestError
+from .engine.files import write_whole
+from .engine.model import Model
+from .engine.types import leaves
+from .modalities.images.pages import gif, mp4
+
+
+def write_samples(
+    model: Model,
+    run: Path,
+    *,
+    count: int,
+    wish: str | None,
+    seed: int,
+    out: Path | None,
+    grid: bool = False,
+    interpolate: bool = False,
+) -> Path:
+    """Write samples of a model; nothing is overwritten.
+
+    Returns:
+        The folder or file written.
+
+    Raises:
+        RequestError: the place is taken, or `out` has an ending that does not fit.
+    """
+    if grid and interpolate:
+        raise RequestError("--grid and --interpolate are two things: ask for one at a time")
+    if grid or interpolate:
+        return write_one(model, run, count, wish, seed, out, interpolate)
+    folder = out or run / f"samples-seed{seed}"
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise RequestError(f"{folder} is there already and not empty; give another --out")
+    folder.mkdir(parents=True, exist_ok=True)
+    number = 0
+    digits = max(len(str(count - 1)), 4)
+    for part in model.stream(count, seed=seed, wish=wish):
+        for content in model.modality.render(part):
+            (folder / f"{number:0{digits}d}{model.modality.suffix}").write_bytes(content)
+            number += 1
+    return folder
+
+
+def write_one(
+    model: Model, run: Path, count: int, wish: str | None, seed: int, out: Path | None, interpolate: bool
+) -> Path:
+    """A sheet or a walk, as one file."""
+    path = out or run / ("interpolation.gif" if interpolate else f"sheet-seed{seed}.png")
+    allowed = (".gif", ".mp4") if interpolate else (".png",)
+    if path.suffix.lower() not in allowed:
+        raise RequestError(f"{path} should end in {' or '.join(allowed)}")
+    if out is not None and path.exists():
+        raise RequestError(f"{path} is there already; give another --out")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    images: Any = model.modality
+    if not interpolate:
+        content = images.sheet(leaves(model.sample(count, seed=seed, wish=wish))[0])
+    else:
+        frames = leaves(model.interpolate(count, seed=seed, wish=wish))[0]
+        content = mp4(frames) if path.suffix.lower() == ".mp4" else gif(frames, least=128)
+    write_whole(path, content)
+    return path
