@@ -165,8 +165,8 @@ def recipes(name: Annotated[str | None, typer.Argument(help="A method, for all o
     """List the methods there are, each with its paper."""
     from rich.console import Console
 
-    from .engine.build import named
     from .engine.methods import METHODS
+    from .engine.names import named
 
     console = Console(highlight=False)
     if name is None:

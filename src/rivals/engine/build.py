@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import nn
@@ -14,21 +14,11 @@ from .game import Duel
 from .losses import LOSSES
 from .methods import Optimizer
 from .modality import Modality
+from .names import named
 from .recipe import Recipe, Use
 from .schedule import Weight
 from .terms import TERMS, Measure, Term, adversarial
 from .train import Pace
-
-T = TypeVar("T")
-
-
-def named(name: str, known: Mapping[str, T], what: str) -> T:
-    """The object of that name; an unknown name is an error that lists the known ones and the nearest."""
-    if name in known:
-        return known[name]
-    near = get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    raise RequestError(f"no {what} {name!r}: {hint}there are {', '.join(sorted(known))}")
 
 
 def build_network(use: Use, known: Mapping[str, Callable[..., nn.Module]], what: str, **given: Any) -> nn.Module:

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from .build import named
 from .errors import RequestError
+from .names import named
 
 
 class Logger(Protocol):

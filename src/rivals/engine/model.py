@@ -14,10 +14,11 @@ from torch import Tensor, nn
 
 import rivals
 
-from .build import build_network, named
+from .build import build_network
 from .errors import RequestError
 from .files import write_whole
 from .modality import Modality
+from .names import named
 from .recipe import Use, from_plain
 from .types import Sample, each
 

@@ -219,7 +219,8 @@ def held_still(module: nn.Module) -> Iterator[None]:
 @torch.no_grad()
 def follow(average: nn.Module, model: nn.Module, *, decay: float) -> None:
     """Move the running average one step towards the model; buffers are copied."""
-    slow, fast = list(average.parameters()), list(model.parameters())
+    slow: list[Tensor] = list(average.parameters())
+    fast: list[Tensor] = list(model.parameters())
     torch._foreach_lerp_(slow, fast, 1 - decay)
     for kept, current in zip(average.buffers(), model.buffers(), strict=True):
         kept.copy_(current)

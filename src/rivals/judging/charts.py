@@ -1,13 +1,15 @@
-"""Curves as SVG, and the pieces of a page that stands alone: text made safe, tables, style."""
+"""Curves as inline SVG, for a page that stands alone. Colours and strokes come from the page's style."""
 
-import html
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
+
+from .page import number, text
+from .record import usable
 
 WIDTH, HEIGHT = 520, 264
 LEFT, RIGHT, TOP, BOTTOM = 54, 508, 30, 228  # of the plot inside it
-LARGEST = 1e30  # what lies beyond is no more a value than infinity is
 MOST_POINTS, MOST_TIPS, FEW = 400, 48, 30
 
 Point = tuple[float, float]
@@ -39,30 +41,6 @@ class Axis(NamedTuple):
         return self.start + (at - low) / (high - low) * (self.end - self.start)
 
 
-def text(value: object) -> str:
-    """Any value as HTML text: escaped, without control characters and halves of surrogate pairs.
-
-    >>> text("<b>")
-    '&lt;b&gt;'
-    """
-    plain = "".join(letter if letter.isprintable() or letter in "\n\t" else "\N{REPLACEMENT CHARACTER}" for letter in str(value))
-    return html.escape(plain)
-
-
-def number(value: float) -> str:
-    """A number as people read it, three digits or all that stand before the point.
-
-    >>> number(0.91234), number(-98.14), number(12345.6), number(float("nan"))
-    ('0.912', '−98.1', '12,346', 'not a number')
-    """
-    if math.isnan(value):
-        return "not a number"
-    if math.isinf(value):
-        return "∞" if value > 0 else "−∞"
-    words = f"{value:,.0f}" if 1000 <= abs(value) < 1e15 else f"{value:.3g}"
-    return words.replace("-", "−")
-
-
 def short(value: float) -> str:
     """A tick's label.
 
@@ -76,19 +54,14 @@ def short(value: float) -> str:
     return words.replace("-", "−") + letter
 
 
-def usable(value: float) -> bool:
-    """Whether a value can be drawn: it is finite and not absurd."""
-    return abs(value) < LARGEST  # false for NaN too
-
-
 def thin(points: Sequence[Point], most: int = MOST_POINTS) -> list[Point]:
     """At most `most` of the points, with the peaks kept: of every stretch its lowest, its highest and a gap, if any."""
     if len(points) <= most:
         return list(points)
     inner, stretches = points[1:-1], (most - 2) // 3
     kept = [points[0]]
-    for number_ in range(stretches):
-        part = inner[number_ * len(inner) // stretches : (number_ + 1) * len(inner) // stretches]
+    for turn in range(stretches):
+        part = inner[turn * len(inner) // stretches : (turn + 1) * len(inner) // stretches]
         drawn = [point for point in part if usable(point[1])]
         gaps = [point for point in part if not usable(point[1])][:1]
         ends = [min(drawn, key=lambda p: p[1]), max(drawn, key=lambda p: p[1])] if drawn else []
@@ -176,7 +149,7 @@ def chart(
     log = log and min(values) > 0 and max(values) > 10 * min(values)
     x = axis_for(steps, LEFT, RIGHT, tight=True)
     y = Axis(*span, BOTTOM, TOP) if span else axis_for(values, BOTTOM, TOP, log=log)
-    lines = "".join(curve(number_, one, full, x, y) for number_, (one, full) in enumerate(zip(kept, series, strict=True)))
+    lines = "".join(curve(place, *pair, x, y) for place, pair in enumerate(zip(kept, series, strict=True)))
     drawing = frame(x, y, unit + (", logarithmic" if log else "")) + (level_line(level, y) if level else "") + lines
     label = f"{title}. " + " ".join(summary(one, unit) for one in [*series, *([level] if level else [])])
     return (
@@ -225,7 +198,7 @@ def tips(series: Sequence[Series], x: Axis) -> str:
     longest = max(series, key=lambda one: len(one.points)).points
     steps = [step for step, _ in longest[:: -(-len(longest) // MOST_TIPS)]]
     tables = [(one.name, dict(one.points)) for one in series]
-    middles = [(a + b) / 2 for a, b in zip(steps, steps[1:], strict=False)]
+    middles = [(a + b) / 2 for a, b in pairwise(steps)]
     parts = []
     for step, left, right in zip(steps, [x.low, *middles], [*middles, x.high], strict=True):
         said = "\n".join(f"{name}: {number(table[step])}" for name, table in tables if step in table)
@@ -268,89 +241,3 @@ def lost(series: Sequence[Series]) -> str:
     """How many values were not finite, if any."""
     count = sum(not usable(value) for one in series for _, value in one.points)
     return f" <strong>Not drawn: {count} value{'s' * (count > 1)} that were not finite.</strong>" if count else ""
-
-
-def table(rows: Mapping[str, object] | Iterable[tuple[str, object]], head: tuple[str, str], caption: str) -> str:
-    """Names and values as a table; the caption is for screen readers."""
-    pairs = rows.items() if isinstance(rows, Mapping) else rows
-    lines = "".join(f'<tr><th scope="row">{text(name)}</th><td>{text(value)}</td></tr>' for name, value in pairs)
-    heads = "".join(f'<th scope="col">{text(name)}</th>' for name in head)
-    return f'<table><caption class="unseen">{text(caption)}</caption><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>'
-
-
-STYLE = """
-:root{color-scheme:light dark;--ink:#1b1c1f;--soft:#595d66;--line:#dcdee3;--paper:#fff;--tint:#f4f5f7;--link:#0a5ca8;
---c0:#0a6fb8;--c1:#c4500b;--c2:#0b7d5c;--c3:#8446a5;--warn:#8f4700}
-@media screen and (prefers-color-scheme:dark){:root{--ink:#e7e8ea;--soft:#a4a9b3;--line:#373a42;--paper:#15161a;
---tint:#1f2126;--link:#79b8f3;--c0:#5cb3f0;--c1:#f2994f;--c2:#3fcb9e;--c3:#c99ae3;--warn:#f0b35c}}
-*{box-sizing:border-box}
-html{-webkit-text-size-adjust:100%;text-size-adjust:100%}
-body{margin:0 auto;max-width:66rem;padding:2.5rem clamp(1rem,4vw,2.5rem) 4rem;background:var(--paper);color:var(--ink);
-font:1.0625rem/1.6 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue","Liberation Sans",Arial,sans-serif;
-font-variant-numeric:tabular-nums;overflow-wrap:break-word}
-h1{font-size:clamp(2rem,6vw,2.75rem);line-height:1.1;letter-spacing:-.022em;margin:0 0 .6rem}
-h2{font-size:1.4rem;line-height:1.25;letter-spacing:-.012em;margin:0 0 .9rem}
-h3{font-size:1rem;line-height:1.3;margin:0 0 .35rem}
-p,ul.notes,ol.notes{max-width:43rem;margin:.6rem 0}
-section{border-top:1px solid var(--line);margin-top:2.75rem;padding-top:1.5rem}
-a{color:var(--link);text-underline-offset:.15em}
-:focus-visible{outline:3px solid var(--c0);outline-offset:2px;border-radius:2px}
-nav{margin-top:1.4rem;font-size:.9rem}
-nav ul,.legend,.chips{list-style:none;margin:0;padding:0;display:flex;flex-wrap:wrap;gap:.2rem 1.1rem}
-.soft,figcaption,.about{color:var(--soft)}
-.about{font-size:1.05rem;margin:0}
-.missing{color:var(--soft);font-style:italic}
-.warn{color:var(--warn)}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,12.5rem),1fr));gap:1.2rem 2rem;margin:0 0 1.4rem}
-.tiles div{display:flex;flex-direction:column-reverse;justify-content:flex-end;border-left:3px solid var(--c0);padding-left:.9rem}
-.tiles dd{margin:0;font-size:2.1rem;font-weight:600;line-height:1.15;letter-spacing:-.02em}
-.tiles dt{color:var(--soft);font-size:.9rem;line-height:1.4}
-.lead{font-size:1.16rem;line-height:1.55}
-figure{margin:0}
-figcaption{font-size:.9rem;line-height:1.5;margin-top:.6rem;max-width:43rem}
-img{display:block;max-width:100%;height:auto;image-rendering:pixelated;background:#fff;border:1px solid var(--line)}
-img[hidden]{display:none}
-.slide{display:flex;flex-wrap:wrap;align-items:center;gap:.4rem 1rem;margin-bottom:.8rem}
-.slide[hidden]{display:none}
-.slide input{flex:1 1 14rem;max-width:26rem;min-width:8rem;height:1.8rem;accent-color:var(--c0)}
-.slide output{min-width:13ch}
-button{font:inherit;font-size:.9rem;padding:.25rem .9rem;border:1px solid var(--line);border-radius:.4rem;
-background:var(--tint);color:inherit;cursor:pointer;min-width:5.2rem}
-.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,25rem),1fr));gap:2.4rem 2.6rem;margin-top:1.4rem}
-.chart{display:flex;flex-direction:column}
-.chart>svg{width:100%;height:auto;margin-top:.5rem;overflow:visible}
-.legend{font-size:.85rem;color:var(--soft)}
-.legend li{display:flex;align-items:center;gap:.45rem}
-.legend svg{width:26px;height:8px;flex:none}
-svg text{font-size:12.5px;fill:var(--soft)}
-svg .down,svg .end{text-anchor:end}
-svg .across{text-anchor:middle}
-svg path{fill:none;stroke-width:1.9;stroke-linejoin:round;stroke-linecap:round}
-svg .grid{stroke:var(--line);stroke-width:1}
-svg .base{stroke:var(--soft);stroke-width:1}
-svg path.level{stroke:var(--ink);stroke-width:1.5;stroke-dasharray:1.5 5}
-svg path.faint{stroke-width:1;opacity:.32}
-.s0{stroke:var(--c0);fill:var(--c0)}.s1{stroke:var(--c1);fill:var(--c1)}
-.s2{stroke:var(--c2);fill:var(--c2)}.s3{stroke:var(--c3);fill:var(--c3)}
-.s1 path:not(.faint){stroke-dasharray:9 4}.s2 path:not(.faint){stroke-dasharray:2 4.5}
-.s3 path:not(.faint){stroke-dasharray:9 4 1 4}
-.tip{fill:transparent}.tip:hover{fill:var(--ink);opacity:.08}
-.scroll{overflow-x:auto}
-table{border-collapse:collapse;font-size:.925rem;line-height:1.45;min-width:min(100%,28rem);max-width:100%}
-th,td{padding:.38rem 1.4rem .38rem 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--line);
-overflow-wrap:anywhere;unicode-bidi:isolate}
-tbody th{font-weight:500;min-width:8.5rem}
-thead th{color:var(--soft);font-size:.8rem;font-weight:500}
-.chips{gap:.35rem;margin:.6rem 0}
-.chips li{background:var(--tint);border-radius:.35rem;padding:.1rem .55rem;font-size:.9rem;max-width:100%;unicode-bidi:isolate}
-.chips span{color:var(--soft)}
-details{margin-top:1rem}
-summary{cursor:pointer;width:fit-content}
-pre{background:var(--tint);border-radius:.5rem;padding:.9rem 1.1rem;overflow-x:auto;font-size:.875rem;line-height:1.5;
-white-space:pre-wrap;overflow-wrap:anywhere}
-code,pre{font-family:ui-monospace,"SF Mono",Menlo,Consolas,"Liberation Mono",monospace}
-footer{border-top:1px solid var(--line);margin-top:3rem;padding-top:1rem;color:var(--soft);font-size:.875rem}
-.unseen{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
-@media print{body{max-width:none;padding:0;font-size:10pt}nav,.slide,details:not([open]){display:none}
-figure,tr,.tiles{break-inside:avoid}h2,h3{break-after:avoid}.charts{grid-template-columns:1fr 1fr}}
-"""

@@ -157,9 +157,9 @@ def linear_probe(features: Tensor, labels: Tensor, classes: int, *, decay: float
     def loss() -> Tensor:
         optimizer.zero_grad()
         value = torch.nn.functional.cross_entropy(rows @ weight.T + bias, labels) + decay * weight.square().sum()
-        value.backward()  # type: ignore[no-untyped-call]
+        value.backward()
         return value
 
-    optimizer.step(loss)  # type: ignore[no-untyped-call]
+    optimizer.step(loss)
     fixed, offset = weight.detach(), bias.detach()
     return lambda others: (((others - mean) / deviation) @ fixed.T + offset).argmax(1)

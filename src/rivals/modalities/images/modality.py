@@ -12,9 +12,9 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from rivals.engine.build import named
 from rivals.engine.data import Dataset
 from rivals.engine.errors import RequestError
+from rivals.engine.names import named
 from rivals.engine.terms import Measure
 from rivals.engine.types import Batch, Sample, leaves
 

@@ -149,11 +149,11 @@ class ConvCritic(nn.Module):
     """
 
     def __init__(
-        self, shape: Shape, *, classes: int = 0, condition: str = "none", width: int = 64, norm: str = "none"
+        self, shape: Shape, *, classes: int = 0, condition: str = "none", width: int = 64, norm: str = "none", depth: int = 0,
     ) -> None:
         super().__init__()
         self.planes = Planes(classes, shape[1:]) if classes and condition == "concat" else None
-        widths = stage_widths(width, max(doublings(*shape[1:]), 1))
+        widths = stage_widths(width, depth or max(round(math.log2(min(shape[1:]) / 4)), 1))
         channels = shape[0] + (self.planes is not None)
         stages: list[nn.Module] = []
         height, breadth = shape[1:]

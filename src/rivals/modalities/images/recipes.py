@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 
 import torch
 
-from rivals.engine.build import build_network, named
+from rivals.engine.build import build_network
 from rivals.engine.cost import Cost, bytes_needed, cost, round_flops
 from rivals.engine.errors import RequestError
 from rivals.engine.methods import METHODS, Method, Optimizer
+from rivals.engine.names import named
 from rivals.engine.recipe import Recipe, Use
 from rivals.engine.schedule import Curve, Weight
 

@@ -146,7 +146,8 @@ def find_zip(path: Path, source: str) -> Listing:
     except (zipfile.BadZipFile, OSError, ValueError) as error:
         raise RequestError(f"The zip {source!r} can't be opened ({error}); make it anew or unpack it.") from error
     held = archive.infolist()
-    files = (entry for entry in held if not entry.is_dir() and not any(map(_litter, entry.filename.split("/"))))
+    named = (entry for entry in held if entry.filename.strip("/") and not entry.is_dir())
+    files = (entry for entry in named if not any(map(_litter, entry.filename.split("/"))))
     entries = sorted(files, key=lambda entry: entry.filename)
     parts = [PurePosixPath(entry.filename).parts for entry in entries]
     outer = int(len({part[0] for part in parts}) == 1 and all(len(part) > 2 for part in parts)) if parts else 0
