@@ -225,7 +225,7 @@ def prepare(
         for path, value in changes.items():
             recipe = change(recipe, path, value)
         recipe = settled(with_budget(recipe, asked), images)
-    job = Job(folder, str(source), recipe, images, pictures, choose_features(looked.found.kind))
+    job = Job(folder, str(source), recipe, images, pictures, choose_features(looked.found.kind, device.type))
     check_processes(recipe)
     tell({"kind": "plan", "folder": str(folder), "recipe": asdict(recipe), "reasons": reasons, **estimate(job, device)})
     if stored is None and processes()[0] == 0:

@@ -117,7 +117,8 @@ class Display:
         )
         right = entry["accuracy"]
         self.line(
-            f"{100 * progress:3.0f} % step {entry['step']}  {entry['rate']:.0f} pictures/s  {left} left  losses: {sides}  "
+            f"{100 * progress:3.0f} % step {entry['step']}  {entry['rate']:.0f} pictures/s  {left} left  "
+            f"losses: {sides}  "
             f"critic right: real {right['real']:.0f} % fake {right['fake']:.0f} % held-out {right['held_out']:.0f} %"
             f"{self.quality}",
             last=progress >= 1,
@@ -138,9 +139,8 @@ class Display:
     def done(self, entry: Mapping[str, Any]) -> None:
         """The end."""
         verdict = entry["verdict"]
-        self.say(
-            f"[bold green]Done[/] {scores_words(verdict['scores'])} (real against real: {scores_words(verdict['floor'])})"
-        )
+        scores, floor = scores_words(verdict["scores"]), scores_words(verdict["floor"])
+        self.say(f"[bold green]Done[/] {scores} (real against real: {floor})")
         self.say(f"  page: {escape(entry['folder'])}/report.html   samples: rivals sample {escape(entry['folder'])}")
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from .page import number, text
+from .page import number, prose, text
 from .record import usable
 
 WIDTH, HEIGHT = 520, 264
@@ -147,7 +147,7 @@ def chart(
         return f'<figure class="chart"><h3>{text(title)}</h3><p class="missing">No values yet.</p></figure>'
     values = [value for _, value in shown]
     log = log and min(values) > 0 and max(values) > 10 * min(values)
-    x = axis_for(steps, LEFT, RIGHT, tight=True)
+    x = axis_for([0.0, *steps], LEFT, RIGHT, tight=True)  # all figures of a page begin at step 0
     y = Axis(*span, BOTTOM, TOP) if span else axis_for(values, BOTTOM, TOP, log=log)
     lines = "".join(curve(place, *pair, x, y) for place, pair in enumerate(zip(kept, series, strict=True)))
     drawing = frame(x, y, unit + (", logarithmic" if log else "")) + (level_line(level, y) if level else "") + lines
@@ -155,7 +155,7 @@ def chart(
     return (
         f'<figure class="chart"><h3>{text(title)}</h3>{legend(series, level)}'
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{text(label)}">{drawing}{tips(kept, x)}</svg>'
-        f"<figcaption>{text(reading)}{lost(series)}</figcaption></figure>"
+        f"<figcaption>{prose(reading)}{lost(series)}</figcaption></figure>"
     )
 
 

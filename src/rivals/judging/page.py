@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from PIL import Image, ImageSequence
+from PIL import Image, ImageSequence, UnidentifiedImageError
 
 UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 MIB = 2**20
@@ -50,9 +50,14 @@ def table(rows: Iterable[tuple[object, object]], head: tuple[str, str], caption:
     )
 
 
+def prose(words: str) -> str:
+    """Words as HTML text in which no line ends between a number and its sign."""
+    return text(words.replace(" %", "\N{NO-BREAK SPACE}%").replace(" × ", "\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}"))
+
+
 def paragraph(words: str, kind: str = "") -> str:
     """Words as a paragraph."""
-    return f'<p class="{kind}">{text(words)}</p>' if kind else f"<p>{text(words)}</p>"
+    return f'<p class="{kind}">{prose(words)}</p>' if kind else f"<p>{prose(words)}</p>"
 
 
 class Picture(NamedTuple):
@@ -92,6 +97,8 @@ def embed(path: Path, *, most: int = 3 * MIB, wide: int = 1400) -> Picture | str
             return decoded(path, most, wide)
     except FileNotFoundError:
         return f"{name} is not there."
+    except UnidentifiedImageError:
+        return f"{name} can't be shown: it is damaged or no picture."
     except Exception as error:  # a decoder may raise anything at a damaged file
         return f"{name} can't be shown: {error or type(error).__name__}."
 
@@ -194,6 +201,7 @@ font-variant-numeric:tabular-nums;overflow-wrap:break-word}
 h1{font-size:clamp(2rem,6vw,2.75rem);line-height:1.1;letter-spacing:-.022em;margin:0 0 .6rem}
 h2{font-size:1.4rem;line-height:1.25;letter-spacing:-.012em;margin:0 0 .9rem}
 h3{font-size:1rem;line-height:1.3;margin:0 0 .35rem}
+table+h3,table+p,.chips+h3,p+h3{margin-top:1.5rem}
 p,ul.notes,ol.notes{max-width:43rem;margin:.6rem 0}
 section{border-top:1px solid var(--line);margin-top:2.75rem;padding-top:1.5rem}
 a{color:var(--link);text-underline-offset:.15em}
@@ -258,6 +266,7 @@ white-space:pre-wrap;overflow-wrap:anywhere}
 code,pre{font-family:ui-monospace,"SF Mono",Menlo,Consolas,"Liberation Mono",monospace}
 footer{border-top:1px solid var(--line);margin-top:3rem;padding-top:1rem;color:var(--soft);font-size:.875rem}
 .unseen{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
-@media print{body{max-width:none;padding:0;font-size:10pt}nav,.slide,details:not([open]){display:none}
+@media print{html{font-size:11px}section{margin-top:1.6rem;padding-top:1rem}body{max-width:none;padding:0}
+nav,.slide,details:not([open]){display:none}
 figure,tr,.tiles{break-inside:avoid}h2,h3{break-after:avoid}.charts{grid-template-columns:1fr 1fr}}
 """

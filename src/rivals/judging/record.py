@@ -91,7 +91,11 @@ def inner(values: Values, *way: str) -> Values:
 
 def value(values: Values, *way: str) -> float | None:
     """A nested number, as it is in the file: it may be NaN or infinite."""
-    found = inner(values, *way[:-1]).get(way[-1])
+    return as_number(inner(values, *way[:-1]).get(way[-1]))
+
+
+def as_number(found: object) -> float | None:
+    """What a file gives as a number, None if it is something else."""
     if not isinstance(found, int | float) or isinstance(found, bool):
         return None
     try:

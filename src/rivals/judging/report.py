@@ -11,7 +11,7 @@ from rivals.engine.files import write_whole
 from rivals.engine.methods import METHODS
 
 from .curves import curves_section
-from .page import Picture, document, embed, number, paragraph, text
+from .page import Picture, document, embed, number, paragraph, prose, text
 from .record import Record, inner, read_record, usable, value
 from .tables import again_section, data_section, events_section, protocol_section, recipe_section
 from .wording import copying_ratio, notes, verdict_words
@@ -23,7 +23,8 @@ COLOURS: dict[float, str] = {1: "grey", 2: "grey and alpha", 3: "colour", 4: "co
 def write_report(folder: Path) -> Path:
     """Write a run's `report.html` from what its folder holds, and return its path."""
     record = read_record(folder)
-    source = inner(record.run, "found").get("source") or record.run.get("source") or folder.name
+    source = str(record.run.get("source") or folder.resolve().name)
+    called = Path(source).name or source  # the whole path stands under "Data"
     sections = [
         ("verdict", "Verdict", verdict_section(record)),
         ("samples", "Samples", final_section(record)),
@@ -44,12 +45,12 @@ def write_report(folder: Path) -> Path:
     )
     method = record.recipe.get("method") or "GAN"
     header = (
-        f"<header><h1><bdi>{text(source)}</bdi></h1>{about(record)}"
+        f"<header><h1><bdi>{text(called)}</bdi></h1>{about(record)}"
         f'<nav aria-label="Sections"><ul>{links}</ul></nav></header>'
     )
     page = f"{header}\n<main>\n{body}\n</main>\n{footer()}"
     path = folder / "report.html"
-    write_whole(path, document(f"{source}, {method} – Rivals", page, __version__))
+    write_whole(path, document(f"{called}, {method} – Rivals", page, __version__))
     return path
 
 
@@ -70,8 +71,8 @@ def about(record: Record) -> str:
     ]
     method = METHODS.get(name)
     paper = f'<a href="{text(method.url)}">{text(method.paper)}</a>' if method else ""
-    told = f'<p class="soft">{text(method.title)} ({paper})</p>' if method else ""
-    return f'<p class="about">{text(" · ".join(filter(None, parts)))}</p>{told}'
+    told = f'<p class="soft">{text(method.title[0].upper() + method.title[1:])} ({paper})</p>' if method else ""
+    return f'<p class="about">{prose(" · ".join(filter(None, parts)))}</p>{told}'
 
 
 def verdict_section(record: Record) -> str:
@@ -116,7 +117,7 @@ def figure(path: Path, alt: str, caption: str) -> str:
     found = embed(path)
     if not isinstance(found, Picture):
         return paragraph(found, "missing")
-    return f"<figure>{found.img(alt)}<figcaption>{text(caption + found.told)}</figcaption></figure>"
+    return f"<figure>{found.img(alt)}<figcaption>{prose(caption + found.told)}</figcaption></figure>"
 
 
 def final_section(record: Record) -> str:

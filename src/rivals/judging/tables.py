@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 
 from .page import number, paragraph, table, text
-from .record import Record, Values, inner, value
+from .record import Record, Values, as_number, inner, value
 
 MOST_CLASSES = 1000
 
@@ -16,7 +16,9 @@ def events_section(record: Record) -> str:
     rows = [(number(line["step"]), line.get("words", "")) for line in record.log["event"]]
     if rows:
         return problems + table(rows, ("step", "event"), "Events of the run")
-    return problems + paragraph("The log tells of no accident: no rollbacks, no damaged checkpoints, no early end.")
+    if not any(record.log.values()):
+        return problems + paragraph("The log is empty or missing, so nothing is known.", "missing")
+    return problems + paragraph("The log tells of no accident: no rollbacks and no damaged checkpoints.")
 
 
 def data_section(record: Record) -> str:
@@ -26,13 +28,12 @@ def data_section(record: Record) -> str:
         return paragraph("What was found in the data is not known: run.json is missing or damaged.", "missing")
     sizes = [value(found, name) for name in ("median_width", "median_height")]
     protocol = inner(record.verdict, "protocol")
+    train, held_out = (counted(protocol.get(name)) for name in ("train", "held_out"))
     rows = {
         "source": found.get("source"),
         "kind": found.get("kind"),
         "pictures": counted(found.get("count")),
-        "training, held out": " and ".join(counted(protocol.get(name)) for name in ("train", "held_out"))
-        if protocol
-        else None,
+        "split": f"{train} to train on, {held_out} held out" if protocol else None,
         "sizes": tally(found, "sizes"),
         "median size": " × ".join(number(size) for size in sizes if size is not None),
         "modes": tally(found, "modes"),
@@ -47,7 +48,10 @@ def data_section(record: Record) -> str:
 
 def counted(count: object) -> str:
     """A count with its commas, or whatever stands in its place."""
-    return number(count) if isinstance(count, int | float) else str(count)
+    told = as_number(count)
+    if told is None:
+        return "" if count is None else str(count)
+    return number(told)
 
 
 def tally(found: Values, name: str, most: int = 8) -> str:
@@ -106,8 +110,10 @@ def flat(values: Values, prefix: str = "", depth: int = 0) -> Iterator[tuple[str
             yield from flat(setting, f"{prefix}{name}.", depth + 1)
         elif isinstance(setting, list):
             yield prefix + name, ", ".join(map(str, setting)) or "none"
+        elif setting in (None, {}):
+            yield prefix + name, "none"
         else:
-            yield prefix + name, "none" if setting is None or setting == {} else str(setting)
+            yield prefix + name, str(setting).lower() if isinstance(setting, bool) else str(setting)
 
 
 def protocol_section(record: Record) -> str:

@@ -12,13 +12,13 @@ TITLES = {
 }
 UNITS = {"fd": "FD", "fd_share": "% of variance", "agreement": "% of samples"}
 READINGS = {
-    "fd": "Lower is better. These quick verdicts use fewer samples than the final one, so they lie a little higher.",
-    "fd_share": "Lower is better; the floor is about the best there is. These quick verdicts use fewer samples than the "
-    "final one, so they lie a little higher.",
+    "fd": "Lower is better. Quick verdicts use fewer samples than the final one, so expect them to be higher.",
+    "fd_share": "Lower is better; the floor is about the best there is. Quick verdicts use fewer samples than the "
+    "final one, so expect them to be higher.",
     "agreement": "Higher is better. It says nothing about variety: a model that repeats one good sample of each class "
     "scores well here and badly above.",
     "other": "From the quick verdicts, which use fewer samples than the final one.",
-    "accuracy": "50 % is guessing. Held-out far under training pictures says that the critic learns them by heart; "
+    "accuracy": "50 % is guessing. Held-out far under training says that the critic learns pictures by heart; "
     "all near 100 % says that it wins too easily.",
     "critic": "These need not fall: the two sides move against each other. Look for jumps and for growth without end; "
     "for quality, read the distance above.",
@@ -61,7 +61,7 @@ def copying_words(ratio: float) -> str:
     if ratio < 0.8:
         return f"samples lie closer to training pictures than unseen real ones do {times}: a sign of copying"
     if ratio <= 1.25:
-        near = "samples lie as far from their nearest training picture as held-out pictures do"
+        near = "samples lie about as far from their nearest training picture as held-out pictures do"
         return f"{near} {times}: no sign of copying"
     far = "samples lie farther from their nearest training picture than held-out pictures do"
     return f"{far} {times}: no sign of copying, but they are not yet like real pictures"

@@ -8,7 +8,7 @@ from rivals.judging.compare import frechet
 from rivals.modalities.images import features
 from rivals.modalities.images.features import EXTRACTORS, choose, extractor
 
-PRETRAINED = choose("folder") == "efficientnet"
+PRETRAINED = choose("folder", "cuda") == "efficientnet"
 NAMES = [name for name in EXTRACTORS if name != "efficientnet" or PRETRAINED]
 
 
@@ -132,10 +132,11 @@ def test_the_digits_judge_knows_digits_it_never_saw(numerals):
 def test_digits_are_judged_by_digits_and_the_rest_by_what_is_installed(monkeypatch):
     assert choose("digits") == "digits"
     monkeypatch.setattr(features, "find_spec", lambda package: None)
-    assert choose("folder") == "random"
+    assert choose("folder", "cuda") == "random"
     monkeypatch.setattr(features, "find_spec", lambda package: object())
-    assert choose("folder") == "efficientnet"
-    assert choose("digits") == "digits"
+    assert choose("folder", "cuda") == "efficientnet"
+    assert choose("folder", "cpu") == "random"
+    assert choose("digits", "cuda") == "digits"
 
 
 def test_without_its_packages_the_pretrained_space_says_what_to_install(monkeypatch):

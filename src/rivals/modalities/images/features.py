@@ -32,6 +32,8 @@ class Extractor:
     `classify` maps the same pictures to logits (n, classes), where the space knows classes. Both take 1 to 4 channels
     (grey, grey and alpha, RGB, RGBA) of any size, work in small batches on the device of the pictures, and give no
     gradients. `digest` is the SHA-256 of the weights, `resizer` says how pictures are brought to the network's size.
+    `quick` and `full` are the samples of a verdict during training and after it: what two CPU cores embed in a few
+    seconds, and in less than a minute.
     """
 
     name: str
@@ -41,6 +43,8 @@ class Extractor:
     classify: Callable[[Tensor], Tensor] | None
     classes: tuple[str, ...]
     resizer: str
+    quick: int = 2_000
+    full: int = 10_000
 
 
 class DigitsNet(nn.Module):
@@ -103,18 +107,18 @@ def extractor(name: str) -> Extractor:
     return _loaded(name)
 
 
-def choose(source_kind: str) -> str:
+def choose(source_kind: str, device: str = "cpu") -> str:
     """The space to judge pictures in when nobody named one.
 
-    Digits are judged by the digits classifier; other pictures by the pretrained network where it is installed, else by
-    the random one.
+    Digits are judged by the digits classifier; other pictures by the pretrained network where it is installed and a GPU
+    carries it (a CPU embeds some thirty pictures a second), else by the random one.
 
-    >>> choose("digits")
-    'digits'
+    >>> choose("digits"), choose("folder")
+    ('digits', 'random')
     """
     if source_kind == "digits":
         return "digits"
-    return "efficientnet" if all(find_spec(package) for package in _EFFICIENTNET) else "random"
+    return "efficientnet" if device == "cuda" and all(find_spec(package) for package in _EFFICIENTNET) else "random"
 
 
 def digits() -> Extractor:
@@ -156,6 +160,8 @@ def random() -> Extractor:
         classify=None,
         classes=(),
         resizer="64x64 RGB: alpha over white, grey repeated, bilinear with antialiasing (torch)",
+        quick=1_000,
+        full=5_000,
     )
 
 
@@ -187,6 +193,8 @@ def efficientnet() -> Extractor:
         classify=_in_batches(network, network, prepare, batch=32),
         classes=tuple(str(index) for index in range(1000)),
         resizer="224x224 RGB: alpha over white, grey repeated, bilinear with antialiasing (torch)",
+        quick=100,
+        full=1_000,
     )
 
 

@@ -14,9 +14,6 @@ from rivals.judging.compare import frechet_from, moments, nearest, total_varianc
 from .cache import Pictures, cut
 from .features import Extractor
 
-QUICK, FULL = 2_000, 10_000  # samples of a verdict during training and after it
-MOST_KEPT = 10_000  # training pictures whose features are kept for neighbours and the floor
-
 
 @dataclass(frozen=True)
 class PicturesJudge:
@@ -25,15 +22,15 @@ class PicturesJudge:
     extractor: Extractor
     pictures: Pictures
     held_out: Tensor  # features (n, d)
-    train: Tensor  # features (m, d), of the first training pictures, at most MOST_KEPT
+    train: Tensor  # features (m, d), of the first training pictures
     classify: Callable[[Tensor, Tensor], Tensor] | None  # pictures, their features -> class numbers
     classifier: str  # what that is, in words
 
     @classmethod
     def of(cls, pictures: Pictures, extractor: Extractor) -> "PicturesJudge":
         """Embed the data once."""
-        held_out = embed_rows(pictures, extractor, pictures.held_out[:MOST_KEPT])
-        train = embed_rows(pictures, extractor, pictures.train[:MOST_KEPT])
+        held_out = embed_rows(pictures, extractor, pictures.held_out[: extractor.full])
+        train = embed_rows(pictures, extractor, pictures.train[: extractor.full])
         classify, words = classifier(pictures, extractor, train, held_out)
         return cls(extractor, pictures, held_out, train, classify, words)
 
@@ -48,7 +45,7 @@ class PicturesJudge:
         `fd`, `fd_share` (fd in percent of the held-out features' total variance), and `agreement` (percent of samples
         that are classified as what was asked for) where there are classes.
         """
-        return self.scores(model, QUICK, seed=0)
+        return self.scores(model, self.extractor.quick, seed=0)
 
     def scores(self, model: Model, count: int, *, seed: int) -> dict[str, float]:
         """Scores from `count` samples of a seed."""
@@ -69,8 +66,9 @@ class PicturesJudge:
         found = {"fd": distance, "fd_share": 100 * distance / total_variance(self.held_out)}
         return found | ({"agreement": 100 * right / drawn} if self.classify is not None else {})
 
-    def full(self, model: Model, *, count: int = FULL, seed: int = 1) -> dict[str, Any]:
+    def full(self, model: Model, *, count: int | None = None, seed: int = 1) -> dict[str, Any]:
         """The verdict on a finished run: scores, the floor beside them, and the protocol."""
+        count = count or self.extractor.full
         scores = self.scores(model, count, seed=seed)
         floor = frechet_from(*moments(self.train), *moments(self.held_out))
         samples = leaves(model.sample(200, seed=seed + 1))[0].clamp(-1, 1)
@@ -126,7 +124,7 @@ def classifier(
     """What tells the class of a sample: the space's own classifier where its classes are the data's, else a probe."""
     if pictures.labels is None:
         return None, "none: the pictures have no classes"
-    truth = pictures.labels[pictures.held_out[:MOST_KEPT]]
+    truth = pictures.labels[pictures.held_out[: extractor.full]]
     if extractor.classify is not None and set(pictures.classes) <= set(extractor.classes):
         own = torch.tensor([extractor.classes.index(name) for name in pictures.classes])
         logits = extractor.classify
@@ -135,10 +133,10 @@ def classifier(
             del features
             return logits(sample)[:, own].argmax(1)
 
-        rows = pictures.held_out[:MOST_KEPT]
+        rows = pictures.held_out[: extractor.full]
         right = torch.cat([ask(cut(pictures, part), held_out) for part in rows.split(500)]) == truth
         return ask, f"{extractor.name}, right on {100 * float(right.float().mean()):.1f} % of the held-out pictures"
-    probe = linear_probe(train, pictures.labels[pictures.train[:MOST_KEPT]], len(pictures.classes))
+    probe = linear_probe(train, pictures.labels[pictures.train[: extractor.full]], len(pictures.classes))
     right = probe(held_out) == truth
     words = (
         f"linear probe on {extractor.name}, right on {100 * float(right.float().mean()):.1f} % of the held-out pictures"

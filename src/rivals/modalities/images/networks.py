@@ -25,12 +25,12 @@ Shape = tuple[int, int, int]  # channels, height, width
 
 
 def doublings(height: int, width: int) -> int:
-    """How often a start of about 4 to 7 pixels on the shorter side is doubled to reach the size.
+    """How often a start of about 4 pixels (3 to 5) on the shorter side is doubled to reach the size.
 
     >>> doublings(28, 28), doublings(32, 32), doublings(64, 96), doublings(5, 40)
-    (2, 3, 4, 0)
+    (3, 3, 4, 0)
     """
-    return max(int(math.log2(min(height, width) / 4)), 0)
+    return max(round(math.log2(min(height, width) / 4)), 0)
 
 
 def start_size(height: int, width: int) -> tuple[int, int]:
@@ -149,11 +149,17 @@ class ConvCritic(nn.Module):
     """
 
     def __init__(
-        self, shape: Shape, *, classes: int = 0, condition: str = "none", width: int = 64, norm: str = "none", depth: int = 0,
+        self,
+        shape: Shape,
+        *,
+        classes: int = 0,
+        condition: str = "none",
+        width: int = 64,
+        norm: str = "none",
     ) -> None:
         super().__init__()
         self.planes = Planes(classes, shape[1:]) if classes and condition == "concat" else None
-        widths = stage_widths(width, depth or max(round(math.log2(min(shape[1:]) / 4)), 1))
+        widths = stage_widths(width, max(doublings(*shape[1:]), 1))
         channels = shape[0] + (self.planes is not None)
         stages: list[nn.Module] = []
         height, breadth = shape[1:]

@@ -1,0 +1,67 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import settings
+from PIL import Image
+
+settings.register_profile("rivals", deadline=None, max_examples=40)
+settings.load_profile("rivals")
+torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("RIVALS_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def make_pictures(tmp_path):
+    """Writes a folder of small pictures; classes are folders."""
+
+    def make(name="photos", *, classes=(), count=24, size=8, channels=3, seed=0) -> Path:
+        random = np.random.default_rng(seed)
+        mode = {1: "L", 3: "RGB"}[channels]
+        for at in range(count):
+            folder = tmp_path / name / (classes[at % len(classes)] if classes else "")
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.frombytes(mode, (size, size), random.bytes(size * size * channels)).save(folder / f"{at:03}.png")
+        return tmp_path / name
+
+    return make
+
+
+@pytest.fixture
+def quick_judge(monkeypatch):
+    """Verdicts from few samples in the smallest space, so that a run of some steps takes a second."""
+    from rivals import api
+    from rivals.modalities.images import judge
+
+    monkeypatch.setattr(judge, "QUICK", 16)
+    monkeypatch.setitem(judge.PicturesJudge.full.__kwdefaults__, "count", 16)
+    monkeypatch.setattr(api, "choose_features", lambda kind: "random")
+
+
+@pytest.fixture
+def train(quick_judge):
+    """`rivals.train` on the CPU with quick verdicts, without loggers, in batches of eight."""
+    from rivals import api
+
+    def run(source, out, *, steps=6, changes=None, **more):
+        more = {"device": "cpu", "loggers": (), "checkpoint_seconds": 1000.0, **more}
+        changes = {"batch": "8"} if changes is None and not more.get("resume") else changes
+        return api.train(source, out=out, steps=steps, changes=changes, **more)
+
+    return run
+
+
+@pytest.fixture
+def log_of():
+    """The lines of a run's log, as plain values."""
+
+    def read(folder):
+        return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+    return read

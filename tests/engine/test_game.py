@@ -1,0 +1,97 @@
+import pytest
+import torch
+from torch import nn
+
+from rivals.engine.game import Duel
+from rivals.engine.losses import LOSSES
+from rivals.engine.terms import Term, adversarial, pixels, r1
+from rivals.engine.types import Batch, Verdict
+
+
+class Generator(nn.Module):
+    def __init__(self, latent=2):
+        super().__init__()
+        self.linear = nn.Linear(latent, 3)
+
+    def forward(self, z, cond=None):
+        return self.linear(z) if cond is None else self.linear(z) + cond[:, None]
+
+
+class Critic(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(3, 1)
+        self.asked = []
+
+    def forward(self, x, cond=None):
+        self.asked.append((x, cond))
+        return Verdict((self.linear(x),))
+
+
+def duel(**more):
+    critic_half, generator_half = adversarial(LOSSES["logistic"])
+    terms = {
+        "generator_terms": {"adversarial": Term(generator_half)},
+        "critic_terms": {"adversarial": Term(critic_half), "r1": Term(r1, 0.5)},
+    }
+    return Duel(Generator(more.get("latent", 2)), Critic(), **{"latent": 2, **terms, **more})
+
+
+BATCH = Batch(torch.ones(4, 3), torch.arange(4.0))
+
+
+def test_there_is_one_fake_for_each_real_sample_under_the_same_condition():
+    game = duel()
+    played = game.play(BATCH)
+    assert played.fake.shape == BATCH.real.shape
+    torch.testing.assert_close(played.raw, game.generator(played.z, BATCH.cond))
+
+
+def test_nobody_asks_the_critic_until_a_term_looks():
+    game = duel()
+    played = game.play(BATCH)
+    assert game.critic.asked == []
+    assert played.on_real is played.on_real
+    assert len(game.critic.asked) == 1
+
+
+def test_the_critics_loss_reaches_no_generator():
+    game = duel()
+    torch.stack(list(game.critic_loss(BATCH, 0, 0.0).values())).sum().backward()
+    assert all(p.grad is None for p in game.generator.parameters())
+    assert all(p.grad is not None for p in game.critic.parameters())
+
+
+def test_terms_come_by_name_and_none_when_none_is_given():
+    assert set(duel().critic_loss(BATCH, 0, 0.0)) == {"adversarial", "r1"}
+    assert duel(generator_terms={}).generator_loss(BATCH, 0, 0.0) == {}
+
+
+def test_noise_of_width_zero_is_a_width_like_any_other():
+    game = duel(latent=0, generator_terms={"pixels": Term(pixels)})
+    played = game.play(BATCH)
+    assert played.z.shape == (4, 0)
+    assert torch.isfinite(game.generator_loss(BATCH, 0, 0.0)["pixels"])
+
+
+def test_the_critic_sees_what_show_makes_and_terms_may_read_the_raw():
+    game = duel(show=torch.tanh)
+    played = game.play(BATCH)
+    torch.testing.assert_close(played.fake, torch.tanh(played.raw))
+
+
+def test_real_and_fake_are_augmented_with_their_conditions():
+    game = duel(augment=lambda sample, cond: (2 * sample, cond + 1))
+    played = game.play(BATCH)
+    _ = played.on_real, played.on_fake
+    (real, cond), (fake, _) = game.critic.asked
+    torch.testing.assert_close(real, 2 * BATCH.real)
+    torch.testing.assert_close(fake, 2 * played.fake)
+    torch.testing.assert_close(cond, BATCH.cond + 1)
+
+
+def test_penalties_are_taken_through_the_augmentation():
+    plain, doubled = duel(), duel(augment=lambda sample, cond: (2 * sample, cond))
+    doubled.load_state_dict(plain.state_dict())
+    one, two = (float(game.critic_loss(BATCH, 0, 0.0)["r1"]) for game in (plain, doubled))
+    assert two == pytest.approx(4 * one, rel=1e-5)
