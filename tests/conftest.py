@@ -33,15 +33,36 @@ def make_pictures(tmp_path):
     return make
 
 
+QUICK = """
+from dataclasses import replace
+from torch.nn.functional import adaptive_avg_pool2d
+from rivals import api
+
+real = api.extractor
+api.choose_features = lambda *found: "random"
+api.extractor = lambda name: replace(
+    real(name), quick=16, full=16, embed=lambda x: adaptive_avg_pool2d(x.float(), 2).flatten(1)[:, :4].contiguous()
+)
+"""
+"""Verdicts from few samples in a small space, so that a run of some steps takes a second. For other processes too."""
+
+
 @pytest.fixture
 def quick_judge(monkeypatch):
-    """Verdicts from few samples in the smallest space, so that a run of some steps takes a second."""
+    """As `QUICK`, in this process."""
     from rivals import api
-    from rivals.modalities.images import judge
 
-    monkeypatch.setattr(judge, "QUICK", 16)
-    monkeypatch.setitem(judge.PicturesJudge.full.__kwdefaults__, "count", 16)
-    monkeypatch.setattr(api, "choose_features", lambda kind: "random")
+    for name in ("extractor", "choose_features"):
+        monkeypatch.setattr(api, name, getattr(api, name))  # put back at the end
+    exec(QUICK, {})
+
+
+@pytest.fixture
+def script(tmp_path):
+    """A command line that trains with quick verdicts: the arguments are those of `rivals`."""
+    path = tmp_path / "quick_rivals.py"
+    path.write_text(f"import torch\ntorch.set_num_threads(1)\n{QUICK}\nfrom rivals.cli import main\nmain()\n")
+    return path
 
 
 @pytest.fixture

@@ -202,35 +202,48 @@ def prepare(
         first = read(folder / "recipe.json")
         recipe = with_budget(first, asked)
         refuse_changes(recipe, first, changes, method)
+        recipe = change(recipe, "micro_batch", changes["micro_batch"]) if "micro_batch" in changes else recipe
     minutes, steps = asked.get("minutes"), asked.get("steps")
     if recipe is None and minutes is None and steps is None:
         minutes = 60.0 if "until" in asked else DEFAULT_MINUTES
     tell({"kind": "found", "found": asdict(looked.found)})
     frame, why = pick_frame(recipe, changes, looked, device, minutes)
-    pictures = load_pictures(
-        looked, height=frame.height, width=frame.width, channels=frame.channels,
-        progress=lambda done, total: tell({"kind": "decoding", "done": done, "total": total}),
-    )  # fmt: skip
-    if stored is not None and stored["data_sha256"] != pictures.content:
-        raise RequestError(
-            f"the pictures in {source} are not those that {folder} was trained on: restore them, or give another --out"
-        )
-    images = Images.of(pictures)
+    classes = looked.found.classes
+    images = Images(*frame, looked.bits, tuple(classes), tuple(classes.values()))
     reasons: tuple[str, ...] = ()
     if recipe is None:
         choice = choose_recipe(images, method or "r3gan", device, minutes, steps)
         recipe, reasons = choice.recipe, (why, *choice.reasons)
     if stored is None:
-        recipe = replace(recipe, data={"height": frame.height, "width": frame.width, "channels": frame.channels})
+        recipe = replace(recipe, data=frame._asdict())
         for path, value in changes.items():
             recipe = change(recipe, path, value)
         recipe = settled(with_budget(recipe, asked), images)
-    job = Job(folder, str(source), recipe, images, pictures, choose_features(looked.found.kind, device.type))
     check_processes(recipe)
-    tell({"kind": "plan", "folder": str(folder), "recipe": asdict(recipe), "reasons": reasons, **estimate(job, device)})
+    told = estimate(recipe, images, device)  # before decoding, so that what can't be done costs no time
+    tell({"kind": "plan", "folder": str(folder), "recipe": asdict(recipe), "reasons": reasons, **told})
+    pictures = load_pictures(
+        looked, height=frame.height, width=frame.width, channels=frame.channels,
+        progress=lambda done, total: tell({"kind": "decoding", "done": done, "total": total}),
+    )  # fmt: skip
+    tell_skipped(looked.found.skipped, pictures.found.skipped, tell)
+    if stored is not None and stored["data_sha256"] != pictures.content:
+        raise RequestError(
+            f"the pictures in {source} are not those that {folder} was trained on: restore them, or give another --out"
+        )
+    images = Images.of(pictures)
+    settled(recipe, images)
+    job = Job(folder, str(source), recipe, images, pictures, choose_features(looked.found.kind, device.type))
     if stored is None and processes()[0] == 0:
         write_first_files(job)
     return job
+
+
+def tell_skipped(before: Mapping[str, int], after: Mapping[str, int], tell: Tell) -> None:
+    """Pictures that turned out to be damaged only when they were decoded."""
+    more = {reason: count - before.get(reason, 0) for reason, count in after.items() if count > before.get(reason, 0)}
+    if more:
+        tell({"kind": "event", "step": 0, "words": "skipped " + ", ".join(f"{n} ({why})" for why, n in more.items())})
 
 
 def pick_frame(
@@ -269,13 +282,13 @@ def with_budget(recipe: Recipe, asked: Mapping[str, Any]) -> Recipe:
 
 
 def refuse_changes(recipe: Recipe, stored: Recipe, changes: Mapping[str, str], method: str | None) -> None:
-    """A resumed run keeps its recipe: only when and at what quality it ends may change, and the precision."""
+    """A resumed run keeps its recipe: only its end, its precision and how a batch is cut may change."""
     if method is not None and method != stored.method:
         raise RequestError(f"the run's method is {stored.method}, not {method}; another method needs a new --out")
     if recipe.seed != stored.seed:
         raise RequestError(f"the run's seed is {stored.seed}, not {recipe.seed}; another seed needs a new --out")
     for path, value in changes.items():
-        if change(recipe, path, value) != recipe:
+        if path != "micro_batch" and change(recipe, path, value) != recipe:
             raise RequestError(
                 f"--set {path}={value} differs from the run's recipe; a changed recipe needs a new --out"
             )
@@ -288,14 +301,13 @@ def check_processes(recipe: Recipe) -> None:
         raise RequestError(f"batch {recipe.batch} can't be shared evenly by {world} processes: --set batch={world}")
 
 
-def estimate(job: Job, device: torch.device) -> dict[str, Any]:
+def estimate(recipe: Recipe, images: Images, device: torch.device) -> dict[str, Any]:
     """Parameters, memory and time, said before the first step.
 
     Raises:
         RequestError: not enough memory.
     """
-    recipe = job.recipe
-    needed = needs(recipe, job.images)
+    needed = needs(recipe, images)
     free = bytes_free(device)
     if free is not None and needed.memory > free:
         raise RequestError(
@@ -358,6 +370,11 @@ def carry_out(
         if first:
             save_newest(run, fabric)
         raise
+    except torch.OutOfMemoryError as error:
+        raise RequestError(
+            f"out of memory at batch {job.recipe.batch} ({' '.join(str(error).split())[:99]}): go on with "
+            f"--resume --set micro_batch={max(job.recipe.batch // 4, 1)}, or begin anew with smaller pictures or networks"
+        ) from None
     finally:
         for logger in made:
             logger.close()

@@ -18,6 +18,7 @@ def chosen(method="r3gan"):
     return choose_recipe(IMAGES, method, torch.device("cpu"), None, 10).recipe
 
 
+@pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
 @pytest.mark.parametrize(
     ("path", "value", "words"),
     [
@@ -73,7 +74,9 @@ def test_every_layer_of_the_hinge_methods_critic_is_normalised_and_none_of_the_g
 
 
 def test_each_side_has_its_own_settings_of_adam():
-    recipe = replace(chosen(), optimizer=Optimizer(1e-3, (0.5, 0.9)), critic_optimizer=Optimizer(4e-3, (0.1, 0.8), 1e-6))
+    recipe = replace(
+        chosen(), optimizer=Optimizer(1e-3, (0.5, 0.9)), critic_optimizer=Optimizer(4e-3, (0.1, 0.8), 1e-6)
+    )
     ours, theirs = build_optimizers(recipe, build_game(recipe, IMAGES))
     told = [(o.param_groups[0]["lr"], o.param_groups[0]["betas"], o.param_groups[0]["eps"]) for o in (ours, theirs)]
     assert told == [(1e-3, (0.5, 0.9), 1e-8), (4e-3, (0.1, 0.8), 1e-6)]

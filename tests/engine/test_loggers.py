@@ -38,7 +38,9 @@ def test_an_unknown_logger_is_refused_with_the_known_ones(tmp_path):
         open_loggers(["tensorbord"], tmp_path, {})
 
 
-@pytest.mark.parametrize(("name", "library"), [("mlflow", "mlflow"), ("wandb", "wandb"), ("tensorboard", "tensorboardX")])
+@pytest.mark.parametrize(
+    ("name", "library"), [("mlflow", "mlflow"), ("wandb", "wandb"), ("tensorboard", "tensorboardX")]
+)
 def test_a_missing_library_is_told_with_what_to_install(tmp_path, monkeypatch, name, library):
     real = builtins.__import__
 

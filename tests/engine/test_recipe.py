@@ -112,7 +112,9 @@ def test_settings_change_by_path():
     assert change(recipe, "until", "fd<5").until == "fd<5"
     assert change(recipe, "generator", "mlp").generator == Use("mlp")
     assert change(recipe, "anneal", "0.5").anneal(0.9) == 0.5
-    assert change(recipe, "generator_terms.feature_matching", "0.1").generator_terms == {"feature_matching": Weight(0.1)}
+    assert change(recipe, "generator_terms.feature_matching", "0.1").generator_terms == {
+        "feature_matching": Weight(0.1)
+    }
 
 
 def test_the_critics_optimizer_starts_from_the_generators():

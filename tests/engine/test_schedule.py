@@ -24,7 +24,7 @@ def test_a_curve_stays_between_its_ends_and_begins_and_ends_there(shape, start, 
     assert min(start, stop) - slack <= curve(progress) <= max(start, stop) + slack
     if progress < ends[0]:
         assert curve(progress) == pytest.approx(start)
-    if progress > ends[1]:
+    if progress > ends[1] + 1e-6:
         assert curve(progress) == pytest.approx(stop)
 
 

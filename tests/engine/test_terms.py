@@ -154,7 +154,11 @@ def test_penalties_take_samples_in_double_precision():
 def test_whole_numbers_in_a_sample_take_no_part_in_the_gradient_penalty():
     a = drawn(3, 2)
     edges = torch.zeros(5, 4, dtype=torch.int64)
-    r = a_round(lambda g, c: Verdict(((g.nodes * a).flatten(1).sum(1),)), Graph(drawn(5, 3, 2), edges), Graph(drawn(5, 3, 2), edges))
+    r = a_round(
+        lambda g, c: Verdict(((g.nodes * a).flatten(1).sum(1),)),
+        Graph(drawn(5, 3, 2), edges),
+        Graph(drawn(5, 3, 2), edges),
+    )
     assert float(terms.gradient_penalty(r)) == pytest.approx(float((a.norm() - 1) ** 2), rel=1e-5)
 
 

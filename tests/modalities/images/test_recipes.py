@@ -1,0 +1,79 @@
+import pytest
+import torch
+
+from rivals.engine.errors import RequestError
+from rivals.engine.methods import METHODS
+from rivals.engine.recipe import change
+from rivals.modalities.images import Images
+from rivals.modalities.images.cache import survey
+from rivals.modalities.images.recipes import choose_frame, choose_recipe, needs, rounds_a_second, settled
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+IMAGES = Images(16, 16, 3)
+LABELLED = Images(16, 16, 3, 8, ("a", "b"), (2, 2))
+
+
+def test_pictures_of_one_size_are_kept(make_pictures):
+    frame, why = choose_frame(survey(make_pictures(size=20)), CPU, 10)
+    assert frame == (20, 20, 3)
+    assert "kept" in why
+
+
+@pytest.mark.parametrize(
+    ("minutes", "device", "side"), [(3, CPU, 32), (10, CPU, 64), (None, CPU, 64), (10, CUDA, 90), (120, CUDA, 90)]
+)
+def test_larger_pictures_are_brought_to_what_the_time_allows(minutes, device, side, make_pictures):
+    frame, why = choose_frame(survey(make_pictures(size=90, count=8)), device, minutes)
+    assert frame[:2] == (side, side)
+    assert why
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_recipe_takes_over_what_was_published(method):
+    recipe, published = choose_recipe(IMAGES, method, CPU, None, 5).recipe, METHODS[method]
+    assert (recipe.loss, recipe.critic_steps, recipe.spectral) == (
+        published.loss,
+        published.critic_steps,
+        published.spectral,
+    )
+    assert recipe.critic_terms == published.critic_terms
+    assert recipe.optimizer.betas == published.optimizer.betas
+    assert recipe.batch == (published.batch or 32)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_classes_bring_a_condition_and_none_bring_none(method):
+    assert choose_recipe(LABELLED, method, CPU, 5, None).recipe.critic.options["condition"] in ("projection", "concat")
+    assert "condition" not in choose_recipe(IMAGES, method, CPU, 5, None).recipe.critic.options
+
+
+def test_every_choice_has_its_reason():
+    reasons = choose_recipe(IMAGES, "r3gan", CPU, 10, None).reasons
+    assert len(reasons) == 4
+    assert all(reasons)
+
+
+def test_needs_are_counted_on_the_networks_themselves():
+    from rivals.engine.build import build_game
+
+    for method in METHODS:
+        recipe = choose_recipe(LABELLED, method, CPU, 5, None).recipe
+        game, needed = build_game(recipe, LABELLED), needs(recipe, LABELLED)
+        assert needed.generator.parameters == sum(p.numel() for p in game.generator.parameters())
+        assert needed.critic.parameters == sum(p.numel() for p in game.critic.parameters() if p.requires_grad)
+        assert rounds_a_second(needed, 8, 1e9) == pytest.approx(2 * rounds_a_second(needed, 16, 1e9))
+        assert needs(change(recipe, "micro_batch", "4"), LABELLED).memory < needed.memory
+
+
+def test_an_auxiliary_condition_brings_its_terms_but_keeps_given_ones():
+    recipe = change(choose_recipe(LABELLED, "r3gan", CPU, 5, None).recipe, "critic.options.condition", "auxiliary")
+    recipe = settled(change(recipe, "critic_terms.classify_real", "0.5"), LABELLED)
+    assert recipe.critic_terms["classify_real"].start == 0.5
+    assert recipe.generator_terms["classify_fake"].start == 1.0
+
+
+@pytest.mark.parametrize("condition", ["projection", "concat", "auxiliary"])
+def test_a_condition_without_classes_is_refused(condition):
+    recipe = change(choose_recipe(IMAGES, "r3gan", CPU, 5, None).recipe, "critic.options.condition", condition)
+    with pytest.raises(RequestError, match="these pictures have none"):
+        settled(recipe, IMAGES)

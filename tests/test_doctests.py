@@ -1,0 +1,24 @@
+import doctest
+from importlib import import_module
+
+import pytest
+
+MODULES = [
+    "rivals",
+    "rivals.api",
+    "rivals.display",
+    "rivals.engine.losses",
+    "rivals.engine.run",
+    "rivals.engine.schedule",
+    "rivals.judging.compare",
+    "rivals.modalities.images.features",
+    "rivals.modalities.images.networks",
+]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_in_docstrings_hold(name):
+    module = import_module(name)
+    result = doctest.testmod(module)
+    assert result.attempted > 0
+    assert result.failed == 0
