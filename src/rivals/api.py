@@ -373,7 +373,7 @@ def carry_out(
     except torch.OutOfMemoryError as error:
         raise RequestError(
             f"out of memory at batch {job.recipe.batch} ({' '.join(str(error).split())[:99]}): go on with "
-            f"--resume --set micro_batch={max(job.recipe.batch // 4, 1)}, or begin anew with smaller pictures or networks"
+            f"--resume --set micro_batch={max(job.recipe.batch // 4, 1)}, or anew with smaller pictures or networks"
         ) from None
     finally:
         for logger in made:

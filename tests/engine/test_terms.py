@@ -25,6 +25,10 @@ def drawn(*shape, seed=0):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
+def number(value):
+    return torch.as_tensor(value).detach().item()
+
+
 def a_round(critic, real, fake, cond=None):
     return Round(critic, leaf(real), leaf(fake), cond, fake, torch.zeros(len(leaves(real)[0]), 0))
 
@@ -41,9 +45,9 @@ def never(*args):
 def test_a_linear_critic_has_half_its_squared_norm_as_r1_and_r2(shape):
     weight = drawn(*shape)
     r = a_round(linear(weight), drawn(6, *shape, seed=1), drawn(6, *shape, seed=2))
-    half = float((weight.numpy() ** 2).sum() / 2)
-    assert float(terms.r1(r)) == pytest.approx(half, rel=1e-5)
-    assert float(terms.r2(r)) == pytest.approx(half, rel=1e-5)
+    half = number((weight.numpy() ** 2).sum() / 2)
+    assert number(terms.r1(r)) == pytest.approx(half, rel=1e-5)
+    assert number(terms.r2(r)) == pytest.approx(half, rel=1e-5)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -51,21 +55,21 @@ def test_a_linear_critic_has_its_norm_less_one_squared_as_penalty(shape):
     weight = drawn(*shape)
     r = a_round(linear(weight), drawn(6, *shape, seed=1), drawn(6, *shape, seed=2))
     norm = np.sqrt((weight.numpy() ** 2).sum())
-    assert float(terms.gradient_penalty(r)) == pytest.approx((norm - 1) ** 2, rel=1e-5)
+    assert number(terms.gradient_penalty(r)) == pytest.approx((norm - 1) ** 2, rel=1e-5)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_quadratic_critic_is_penalised_by_where_it_is_asked(shape):
     real, fake = drawn(6, *shape, seed=1), drawn(6, *shape, seed=2)
     r = a_round(lambda x, cond: Verdict((x.square().flatten(1).sum(1) / 2,)), real, fake)
-    assert float(terms.r1(r)) == pytest.approx(float(real.square().flatten(1).sum(1).mean() / 2), rel=1e-5)
-    assert float(terms.r2(r)) == pytest.approx(float(fake.square().flatten(1).sum(1).mean() / 2), rel=1e-5)
+    assert number(terms.r1(r)) == pytest.approx(number(real.square().flatten(1).sum(1).mean() / 2), rel=1e-4)
+    assert number(terms.r2(r)) == pytest.approx(number(fake.square().flatten(1).sum(1).mean() / 2), rel=1e-4)
     torch.manual_seed(3)
-    penalty = float(terms.gradient_penalty(r))
+    penalty = number(terms.gradient_penalty(r))
     torch.manual_seed(3)
     share = torch.rand(6).view(-1, *[1] * len(shape))
     norm = (fake + share * (real - fake)).flatten(1).norm(dim=1)
-    assert penalty == pytest.approx(float((norm - 1).square().mean()), rel=1e-5)
+    assert penalty == pytest.approx(number((norm - 1).square().mean()), rel=1e-4)
 
 
 def test_penalties_take_all_tensors_of_a_named_tuple_together():
@@ -76,10 +80,10 @@ def test_penalties_take_all_tensors_of_a_named_tuple_together():
         return Verdict(((graph.nodes * a).flatten(1).sum(1) + (graph.edges * b).flatten(1).sum(1),))
 
     r = a_round(critic, Graph(drawn(5, 3, 2), drawn(5, 4)), Graph(drawn(5, 3, 2, seed=1), drawn(5, 4, seed=1)))
-    squared = float(a.square().sum() + b.square().sum())
-    assert float(terms.r1(r)) == pytest.approx(squared / 2, rel=1e-5)
-    assert float(terms.r2(r)) == pytest.approx(squared / 2, rel=1e-5)
-    assert float(terms.gradient_penalty(r)) == pytest.approx((squared**0.5 - 1) ** 2, rel=1e-5)
+    squared = number(a.square().sum() + b.square().sum())
+    assert number(terms.r1(r)) == pytest.approx(squared / 2, rel=1e-4)
+    assert number(terms.r2(r)) == pytest.approx(squared / 2, rel=1e-4)
+    assert number(terms.gradient_penalty(r)) == pytest.approx((squared**0.5 - 1) ** 2, rel=1e-4)
 
 
 def test_whole_numbers_in_a_sample_take_no_part_in_r1():
@@ -89,14 +93,14 @@ def test_whole_numbers_in_a_sample_take_no_part_in_r1():
         Graph(drawn(5, 3, 2), torch.zeros(5, 4, dtype=torch.int64)),
         Graph(drawn(5, 3, 2), torch.zeros(5, 4, dtype=torch.int64)),
     )
-    assert float(terms.r1(r)) == pytest.approx(float(a.square().sum() / 2), rel=1e-5)
+    assert number(terms.r1(r)) == pytest.approx(number(a.square().sum() / 2), rel=1e-4)
 
 
 def test_a_flat_critic_has_a_finite_penalty_with_finite_gradients():
     weight = torch.zeros(4, requires_grad=True)
     penalty = terms.gradient_penalty(a_round(linear(weight), drawn(3, 4), drawn(3, 4, seed=1)))
     penalty.backward()
-    assert float(penalty) == pytest.approx(1.0, abs=1e-4)
+    assert number(penalty) == pytest.approx(1.0, abs=1e-4)
     assert torch.isfinite(weight.grad).all()
 
 
@@ -137,18 +141,18 @@ def test_a_penaltys_gradient_on_the_weights_equals_finite_differences(name):
     flat = critic.first.weight.detach().view(-1)  # shares the weight's memory
     for at in range(0, flat.numel(), 3):
         flat[at] += 1e-2
-        up = float(value())
+        up = number(value())
         flat[at] -= 2e-2
-        down = float(value())
+        down = number(value())
         flat[at] += 1e-2
-        assert float(critic.first.weight.grad.view(-1)[at]) == pytest.approx((up - down) / 2e-2, rel=2e-2, abs=1e-3)
+        assert number(critic.first.weight.grad.view(-1)[at]) == pytest.approx((up - down) / 2e-2, rel=2e-2, abs=1e-3)
 
 
 def test_penalties_take_samples_in_double_precision():
     weight = drawn(3).double()
     r = a_round(linear(weight), drawn(6, 3, seed=1).double(), drawn(6, 3, seed=2).double())
-    assert float(terms.r1(r)) == pytest.approx(float(weight.square().sum() / 2), rel=1e-5)
-    assert float(terms.gradient_penalty(r)) == pytest.approx(float((weight.norm() - 1) ** 2), rel=1e-5)
+    assert number(terms.r1(r)) == pytest.approx(number(weight.square().sum() / 2), rel=1e-5)
+    assert number(terms.gradient_penalty(r)) == pytest.approx(number((weight.norm() - 1) ** 2), rel=1e-5)
 
 
 def test_whole_numbers_in_a_sample_take_no_part_in_the_gradient_penalty():
@@ -159,7 +163,7 @@ def test_whole_numbers_in_a_sample_take_no_part_in_the_gradient_penalty():
         Graph(drawn(5, 3, 2), edges),
         Graph(drawn(5, 3, 2), edges),
     )
-    assert float(terms.gradient_penalty(r)) == pytest.approx(float((a.norm() - 1) ** 2), rel=1e-5)
+    assert number(terms.gradient_penalty(r)) == pytest.approx(number((a.norm() - 1) ** 2), rel=1e-5)
 
 
 def test_classifiers_loss_is_the_cross_entropy_of_the_asked_class():
@@ -167,9 +171,9 @@ def test_classifiers_loss_is_the_cross_entropy_of_the_asked_class():
     r = a_round(lambda x, c: Verdict((x.sum(1),), (), scores * x[:, :1]), torch.ones(4, 2), drawn(4, 2), cond)
     p = np.exp(scores.numpy())
     expected = -np.log(p[range(4), cond] / p.sum(1)).mean()
-    assert float(terms.classify_real(r)) == pytest.approx(expected, rel=1e-5)
+    assert number(terms.classify_real(r)) == pytest.approx(expected, rel=1e-5)
     q = np.exp((scores * r.fake[:, :1]).detach().numpy())
-    assert float(terms.classify_fake(r)) == pytest.approx(-np.log(q[range(4), cond] / q.sum(1)).mean(), rel=1e-5)
+    assert number(terms.classify_fake(r)) == pytest.approx(-np.log(q[range(4), cond] / q.sum(1)).mean(), rel=1e-5)
 
 
 @pytest.mark.parametrize("name", ["classify_real", "classify_fake"])
@@ -184,7 +188,7 @@ def test_feature_matching_is_the_mean_distance_and_leaves_the_real_side_alone():
     real, fake = drawn(3, 4), drawn(3, 4, seed=1)
     r = a_round(lambda x, c: Verdict((x,), (x, 2 * x)), real, fake)
     value = terms.feature_matching(r)
-    assert float(value) == pytest.approx(1.5 * float((real - fake).abs().mean()))
+    assert number(value) == pytest.approx(1.5 * number((real - fake).abs().mean()))
     value.backward()
     assert r.real.grad is None
     assert r.fake.grad is not None
@@ -198,7 +202,7 @@ def test_feature_matching_says_that_the_critic_shows_no_features():
 def test_pixels_is_the_mean_absolute_difference_over_all_tensors_of_a_sample():
     real, fake = Graph(drawn(3, 2), drawn(3, 5)), Graph(drawn(3, 2, seed=1), drawn(3, 5, seed=1))
     expected = np.mean([(a - b).abs().mean().item() for a, b in zip(real, fake, strict=True)])
-    assert float(terms.pixels(a_round(never, real, fake))) == pytest.approx(expected)
+    assert number(terms.pixels(a_round(never, real, fake))) == pytest.approx(expected)
 
 
 @given(every=st.integers(1, 7), weight=st.floats(0.01, 10))
@@ -207,7 +211,7 @@ def test_a_lazy_term_counts_as_often_as_it_is_left_out(every, weight):
     term = Term(lambda _: torch.tensor(2.0, dtype=torch.float64), weight, every)
     taken = [weigh({"t": term}, r, step, 0.0) for step in range(every * 3)]
     assert [step for step, found in enumerate(taken) if found] == [0, every, 2 * every]
-    assert sum(float(found["t"]) for found in taken if found) == pytest.approx(2.0 * weight * every * 3)
+    assert sum(number(found["t"]) for found in taken if found) == pytest.approx(2.0 * weight * every * 3)
 
 
 def test_a_term_of_weight_zero_is_never_computed():
@@ -218,7 +222,7 @@ def test_a_term_of_weight_zero_is_never_computed():
 def test_a_curved_weight_is_read_at_the_progress():
     r = a_round(never, drawn(1, 1), drawn(1, 1))
     found = weigh({"t": Term(lambda _: torch.tensor(3.0), lambda progress: 2 * progress)}, r, 0, 0.25)
-    assert float(found["t"]) == 1.5
+    assert number(found["t"]) == 1.5
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -228,7 +232,7 @@ def test_adversarial_terms_average_over_members_and_samples(name):
     critic, generator = adversarial(LOSSES[name])
     for term, half in ((critic, LOSSES[name].critic), (generator, LOSSES[name].generator)):
         members = [half(a.float(), b.float()) for a, b in ((real, fake), (2 * real, 2 * fake), (real - 1, fake - 1))]
-        assert float(term(r)) == pytest.approx(np.mean([float(m.mean()) for m in members]), rel=1e-5)
+        assert number(term(r)) == pytest.approx(np.mean([number(m.mean()) for m in members]), rel=1e-5)
 
 
 @pytest.mark.parametrize("name", [name for name, loss in LOSSES.items() if not loss.relativistic])

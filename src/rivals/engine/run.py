@@ -4,6 +4,7 @@ recipe.json  modality.json  log.jsonl  samples/  state/  model/  best/  verdict.
 """
 
 import json
+import math
 import operator
 import re
 import signal
@@ -28,7 +29,7 @@ from .health import ROLLBACKS, calm_down, critic_accuracy, diagnosis, finite, ro
 from .loggers import Logger
 from .modality import Modality
 from .model import Model
-from .parallel import any_process, processes
+from .parallel import any_process, from_first, processes
 from .recipe import Recipe, plain
 from .schedule import Budget
 from .train import NonFiniteError, Played, Training, rounds
@@ -287,17 +288,19 @@ def go_on(run: Run, training: Training, fabric: "Fabric", asked: Callable[[], bo
     data = batches(
         run.dataset, recipe.batch, recipe.seed, fabric.device, start=training.step * (recipe.critic_steps + 1)
     )
+    if target is not None and run.met and target.met(run.last):
+        return
     beat = Beat(run.checkpoint_seconds)
     for played in rounds(training, data, budget, pace=build_pace(recipe), fabric=fabric, seed=recipe.seed):
         began = time.perf_counter()
-        if any_process(asked(), fabric.device):
-            return
-        progress = budget.progress(training.step, training.seconds)
+        progress = from_first(budget.progress(training.step, training.seconds), fabric.device)
         between_rounds(run, training, fabric, played, progress, beat)
         training.seconds += time.perf_counter() - began
         if target is not None and target.met(run.last):
             run.met = True
             run.write("event", training.step, words=f"reached {recipe.until}: stopped")
+            return
+        if any_process(asked(), fabric.device):  # after all that was due, or a resumed run would do it a round late
             return
 
 
@@ -321,34 +324,31 @@ class Beat:
 
 
 def between_rounds(run: Run, training: Training, fabric: "Fabric", played: Played, progress: float, beat: Beat) -> None:
-    """Log, preview, verdict and checkpoint, each when it is due; only the first process does them."""
+    """Log, preview, verdict and checkpoint, each when it is due; only the first process writes."""
     beat.steps += 1
-    if not run.first:
-        share_scores(run)
-        return
-    if beat.log_due():
+    if run.first and beat.log_due():
         log_round(run, training, played, progress, beat, fabric.device)
-    preview_due = due(progress, PREVIEWS) > run.done["preview"]
-    verdict_due = due(progress, VERDICTS) > run.done["verdict"]
-    if preview_due:
+    if due(progress, PREVIEWS) > run.done["preview"]:
         run.done["preview"] = due(progress, PREVIEWS)
-        preview(run, training)
-    if verdict_due:
+        if run.first:
+            preview(run, training)
+    if due(progress, VERDICTS) > run.done["verdict"]:
         run.done["verdict"] = due(progress, VERDICTS)
-        verdict(run, training)
-    if verdict_due or beat.save_due():
+        if run.first:
+            verdict(run, training)
+        share_scores(run)
+        beat.saved = -math.inf  # what was judged is kept
+    if beat.save_due():
         run.save(training, fabric.strategy.precision.state_dict())
         beat.saved = time.perf_counter()
-    share_scores(run)
 
 
 def share_scores(run: Run) -> None:
     """Tell all processes the last scores, so that a target stops them together."""
-    if run.recipe.until is None or processes()[1] == 1:
-        return
-    told: list[Any] = [run.last]
-    torch.distributed.broadcast_object_list(told, src=0)
-    run.last = told[0]
+    if processes()[1] > 1:
+        told: list[Any] = [run.last]
+        torch.distributed.broadcast_object_list(told, src=0)
+        run.last = told[0]
 
 
 def due(progress: float, times: int) -> int:

@@ -157,15 +157,16 @@ def network_options(
     if networks == "r3gan":
         grouped: dict[str, Any] = {"width": width, "group_size": None if device.type == "cpu" else 16}
         return grouped, dict(grouped)
-    generator = "batch" if method.networks is None else method.norm[0]  # measured better with every critic here
+    generator = "batch" if method.networks is None else method.norm[0]  # learns a little faster with R1 and R2
     return {"width": width, "norm": generator}, {"width": width, "norm": method.norm[1]}
 
 
 def scaled_penalty(name: str, weight: Weight, images: Images) -> Weight:
     """The weight (gamma) of R1 and R2 for pictures of this size; other terms as they are.
 
-    Gradients are taken with respect to pixels, so gamma grows with their number: 0.05 at 28x28 grey learned digits
-    fastest of 0.03 to 5 here, and published values lie around the same line (0.05 at 32x32, 2 at 64x64, colour).
+    Gradients are taken with respect to pixels, so gamma grows with their number. 0.03 to 0.2 at 28x28 grey teach digits
+    faster than 1 (benchmarks/digits_settings.py), and published values lie around the same line (0.05 at 32x32, 2 at
+    64x64, colour).
     """
     if name not in ("r1", "r2"):
         return weight
