@@ -14,16 +14,17 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from common import RUNS, write_result
 
 
-def command(folder, steps):
+def command(folder: Path, steps: int) -> list[str]:
     words = ["train", "digits", "--steps", str(steps), "--out", str(folder), "--resume", "--checkpoint-every", "0"]
-    return [sys.executable, "-m", "rivals", *words, "--log", "none", "--set", "generator.options.width=8"]
+    return [sys.executable, "-m", "rivals", *words, "--loggers", "none", "--set", "generator.options.width=8"]
 
 
-def bytes_of(folder):
+def bytes_of(folder: Path) -> dict[str, str]:
     names = ("model/generator.safetensors", "model/model.json", "best/generator.safetensors", "pictures/final.png")
     return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
 
@@ -68,7 +69,7 @@ def main() -> None:
     assert same
 
 
-def wait_for_start(folder, child) -> None:
+def wait_for_start(folder: Path, child: subprocess.Popen) -> None:
     """Until the first checkpoint of a new run, or a few seconds into a resumed one."""
     before = {path.name: path.stat().st_mtime_ns for path in (folder / "state").glob("*.json")}
     until = time.monotonic() + 60

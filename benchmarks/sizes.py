@@ -8,11 +8,12 @@ import argparse
 import json
 import statistics
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
-from common import RESULTS, write_result
 
+from common import RESULTS, write_result
 from rivals.engine.build import build_game, build_optimizers, build_pace
 from rivals.engine.recipe import Use
 from rivals.engine.schedule import Budget
@@ -22,7 +23,7 @@ from rivals.modalities.images.modality import Images
 from rivals.modalities.images.recipes import WIDTHS, choose_recipe, needs
 
 
-def cases():
+def cases() -> Iterator[tuple[str, int, str]]:
     for networks in ("dcgan", "r3gan"):
         for side in (32, 64, 128):
             for name in ("tiny", "small", "medium", "large"):
@@ -41,7 +42,7 @@ def main() -> None:
     return print_table()
 
 
-def measure(networks, side, name):
+def measure(networks: str, side: int, name: str) -> dict:
     images = Images(side, side, 3)
     recipe = choose_recipe(images, "r3gan", torch.device("cpu"), 10.0, None).recipe
     width = int(name) if networks == "mlp" else WIDTHS[name]
@@ -62,7 +63,8 @@ def measure(networks, side, name):
     rate = recipe.batch / statistics.median(times[1:])
     row = {
         "networks": networks, "side": side, "size": name, "width": width, "generator": needed.generator.parameters,
-        "critic": needed.critic.parameters, "memory_gb": round(needed.memory / 2**30, 3), "pictures_a_second": round(rate, 1),
+        "critic": needed.critic.parameters, "memory_gb": round(needed.memory / 2**30, 3),
+        "pictures_a_second": round(rate, 1),
         "gflops": round(needed.flops * rate / 1e9, 1),
     }  # fmt: skip
     print(row, flush=True)

@@ -36,7 +36,9 @@ def rivals(monkeypatch, capsys, quick_judge):
 @pytest.fixture
 def run_folder(make_pictures, rivals, tmp_path):
     data = make_pictures(classes=("cat", "dog"))
-    code, _, err = rivals("train", data, "--steps", 2, "--out", tmp_path / "run", "--device", "cpu", "--log", "none")
+    code, _, err = rivals(
+        "train", data, "--steps", 2, "--out", tmp_path / "run", "--device", "cpu", "--loggers", "none"
+    )
     assert (code, err) == (0, "")
     return tmp_path / "run"
 
@@ -82,7 +84,7 @@ def test_a_run_tells_what_it_found_chose_and_got(make_pictures, rivals, tmp_path
         (["train", "DATA", "--set", "batch=many"], "a whole number was expected"),
         (["train", "DATA", "--recipe", "nowhere.json"], "can't be read as a recipe"),
         (["train", "DATA", "--steps", "0"], "steps must be a number above zero"),
-        (["train", "DATA", "--steps", "1", "--log", "paper"], "no logger 'paper'"),
+        (["train", "DATA", "--steps", "1", "--loggers", "paper"], "no logger 'paper'"),
         (["train", "DATA", "--steps", "1", "--until", "beauty>1"], "no score 'beauty'"),
         (["train", "DATA", "--steps", "1", "--features", "x"], "no feature space 'x'"),
         (["sample", "nowhere"], "there is no run at nowhere"),
@@ -141,7 +143,7 @@ def test_an_interrupted_run_is_code_130_and_goes_on(rivals, make_pictures, tmp_p
 
     data, real = make_pictures(), Display.verdict
     monkeypatch.setattr(Display, "verdict", lambda self, entry: signal.raise_signal(signal.SIGINT))
-    words = ["train", data, "--steps", 6, "--out", tmp_path / "run", "--device", "cpu", "--log", "none"]
+    words = ["train", data, "--steps", 6, "--out", tmp_path / "run", "--device", "cpu", "--loggers", "none"]
     code, _, err = rivals(*words)
     assert code == 130
     assert "--resume goes on" in err

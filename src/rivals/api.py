@@ -15,7 +15,7 @@ import rivals
 from .engine.checkpoint import newest_checkpoint
 from .engine.cost import bytes_free, matmul_rate
 from .engine.errors import RequestError, StoppedError
-from .engine.loggers import open_loggers
+from .engine.loggers import Logger, open_loggers
 from .engine.model import Model
 from .engine.parallel import processes
 from .engine.recipe import Recipe, change, read, to_json
@@ -89,6 +89,8 @@ def train(
         KeyboardInterrupt: interrupted; all is saved, and `resume=True` goes on.
     """
     fabric = launch(device, precision or (recipe.precision if recipe else None))
+    if recipe is not None and method is not None:
+        raise RequestError("a recipe holds its method: give --recipe or --method, not both")
     folder = Path(out) if out is not None else Path("runs") / slug(source)
     asked = {"minutes": minutes, "steps": steps, "until": until, "seed": seed, "precision": precision}
     asked = {name: value for name, value in asked.items() if value is not None}
@@ -102,7 +104,10 @@ def train(
         judge = PicturesJudge.of(job.pictures, extractor(features or job.features))
         if job.recipe.until is not None:
             Target.parse(job.recipe.until, judge.known)
-        return carry_out(job, judge, fabric, loggers, checkpoint_seconds, tell)
+        made = open_loggers(loggers, folder, asdict(job.recipe)) if fabric.is_global_zero else []
+        if stored is None and fabric.is_global_zero:
+            write_first_files(job)  # only now: a request that was refused leaves the folder free
+        return carry_out(job, judge, fabric, made, checkpoint_seconds, tell)
 
 
 def silent(entry: Mapping[str, Any]) -> None:
@@ -196,7 +201,7 @@ def prepare(
     device: torch.device,
     tell: Tell,
 ) -> Job:
-    """Look at the data, choose what is not given, check that it can be done, and write the run's first files."""
+    """Look at the data, choose what is not given, and check that it can be done."""
     looked = survey(source, progress=lambda done, total: tell({"kind": "reading", "done": done, "total": total}))
     if stored is not None:
         first = read(folder / "recipe.json")
@@ -233,10 +238,7 @@ def prepare(
         )
     images = Images.of(pictures)
     settled(recipe, images)
-    job = Job(folder, str(source), recipe, images, pictures, choose_features(looked.found.kind, device.type))
-    if stored is None and processes()[0] == 0:
-        write_first_files(job)
-    return job
+    return Job(folder, str(source), recipe, images, pictures, choose_features(looked.found.kind, device.type))
 
 
 def tell_skipped(before: Mapping[str, int], after: Mapping[str, int], tell: Tell) -> None:
@@ -298,7 +300,8 @@ def check_processes(recipe: Recipe) -> None:
     """A batch must come out even over the processes."""
     _, world = processes()
     if recipe.batch % world:
-        raise RequestError(f"batch {recipe.batch} can't be shared evenly by {world} processes: --set batch={world}")
+        near = -(-recipe.batch // world) * world
+        raise RequestError(f"batch {recipe.batch} can't be shared evenly by {world} processes: --set batch={near}")
 
 
 def estimate(recipe: Recipe, images: Images, device: torch.device) -> dict[str, Any]:
@@ -349,7 +352,7 @@ def write_first_files(job: Job) -> None:
 
 
 def carry_out(
-    job: Job, judge: PicturesJudge, fabric: "Fabric", names: Sequence[str], checkpoint_seconds: float, tell: Tell
+    job: Job, judge: PicturesJudge, fabric: "Fabric", made: Sequence[Logger], checkpoint_seconds: float, tell: Tell
 ) -> Model:
     """Train, save the model, judge it, write the report."""
     shown = torch.Generator().manual_seed(job.recipe.seed)
@@ -360,7 +363,6 @@ def carry_out(
         return job.images.sheet(model.from_noise(noise, labels))  # type: ignore[arg-type]
 
     first = fabric.is_global_zero
-    made = open_loggers(names, job.folder, asdict(job.recipe)) if first else []
     about = {"source": job.source, "data_sha256": job.pictures.content}
     watch = Watch(judge.quick, sheet, tell if first else silent, judge.known)
     run = Run(job.folder, job.recipe, job.images, dataset(job.pictures), watch, about, made, checkpoint_seconds)

@@ -65,7 +65,7 @@ def train(
     device: Annotated[Device, typer.Option(help="Where to train.")] = Device.auto,
     precision: Annotated[Precision | None, typer.Option(help="Floating-point precision. [default: 32]")] = None,
     features: Annotated[str | None, typer.Option(help="Feature space of the verdict. [default: by the data]")] = None,
-    log: Annotated[str, typer.Option(help="Loggers, by comma: tensorboard, mlflow, wandb; none.")] = "tensorboard",
+    loggers: Annotated[str, typer.Option(help="By comma: tensorboard, mlflow, wandb; or none.")] = "tensorboard",
     checkpoint_every: Annotated[float, typer.Option(help="Seconds between checkpoints.", min=0)] = 20.0,
 ) -> None:
     """Train a GAN on SOURCE: samples, verdict and report go to the run's folder."""
@@ -89,7 +89,7 @@ def train(
             device=device.value,
             precision=None if precision is None else PRECISIONS[precision.value],
             features=features,
-            loggers=[name.strip() for name in log.split(",") if name.strip() not in ("", "none")],
+            loggers=[name.strip() for name in loggers.split(",") if name.strip() not in ("", "none")],
             checkpoint_seconds=checkpoint_every,
             tell=display,
         )

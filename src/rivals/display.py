@@ -9,6 +9,8 @@ from rich.live import Live
 from rich.markup import escape
 from rich.text import Text
 
+from .engine.words import duration, short
+
 
 class Display:
     """Shows a run's log as it comes: one changing line on a terminal, plain lines every `pause` seconds elsewhere."""
@@ -152,28 +154,3 @@ def scores_words(scores: Mapping[str, float]) -> str:
     """
     words = f"FD {scores['fd']:.3g} ({scores['fd_share']:.2f} % of variance)"
     return words + (f", agreement {scores['agreement']:.1f} %" if "agreement" in scores else "")
-
-
-def duration(seconds: float) -> str:
-    """A time as people say it.
-
-    >>> duration(42), duration(150), duration(7300)
-    ('42 s', '2 min 30 s', '2 h 2 min')
-    """
-    seconds = round(seconds)
-    if seconds < 60:
-        return f"{seconds} s"
-    if seconds < 3600:
-        return f"{seconds // 60} min {seconds % 60} s"
-    return f"{seconds // 3600} h {seconds % 3600 // 60} min"
-
-
-def short(number: int) -> str:
-    """A count in few letters.
-
-    >>> short(950), short(12_345), short(1_490_000)
-    ('950', '12k', '1.5M')
-    """
-    if number < 1000:
-        return str(number)
-    return f"{number / 1000:.0f}k" if number < 1_000_000 else f"{number / 1e6:.1f}M"

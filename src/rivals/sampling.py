@@ -36,6 +36,7 @@ def write_samples(
     folder = out or run / f"samples-seed{seed}"
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RequestError(f"{folder} is there already and not empty; give another --out")
+    model.modality.condition(wish, 1)  # a wish that can't be served leaves no empty folder
     folder.mkdir(parents=True, exist_ok=True)
     number = 0
     digits = max(len(str(count - 1)), 4)
@@ -54,7 +55,7 @@ def write_one(
     allowed = (".gif", ".mp4") if interpolate else (".png",)
     if path.suffix.lower() not in allowed:
         raise RequestError(f"{path} should end in {' or '.join(allowed)}")
-    if out is not None and path.exists():
+    if path.exists():
         raise RequestError(f"{path} is there already; give another --out")
     path.parent.mkdir(parents=True, exist_ok=True)
     images: Any = model.modality

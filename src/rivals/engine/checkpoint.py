@@ -138,6 +138,10 @@ def restore_optimizer(optimizer: Optimizer, moments: Mapping[str, Tensor], group
         for group, saved in zip(now, groups, strict=True)
     ]
     optimizer.load_state_dict({"state": state, "param_groups": kept})
+    for parameter, values in optimizer.state.items():
+        for key, part in values.items():
+            if part.shape == parameter.shape:  # a fused step walks weights and moments by memory: lay both out alike
+                values[key] = torch.empty_like(parameter).copy_(part)
 
 
 def under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from .errors import RequestError
 from .schedule import Weight
 
 
@@ -13,6 +14,14 @@ class Optimizer:
     lr: float = 2e-4
     betas: tuple[float, float] = (0.0, 0.99)
     eps: float = 1e-8
+
+    def __post_init__(self) -> None:
+        if not 0 < self.lr < 10:
+            raise RequestError(f"a learning rate lies between 0 and 10, not at {self.lr}")
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise RequestError(f"Adam's betas lie between 0 and below 1, not at {self.betas}")
+        if not self.eps > 0:
+            raise RequestError(f"Adam's eps lies above 0, not at {self.eps}")
 
 
 @dataclass(frozen=True, kw_only=True)

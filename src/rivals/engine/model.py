@@ -37,7 +37,11 @@ class Model:
     about: Mapping[str, Any]  # where it comes from: method, steps, source, scores
 
     def sample(self, count: int, *, seed: int = 0, wish: str | None = None) -> Sample:
-        """Draw `count` samples, (count, ...); the same seed gives the same samples."""
+        """Draw `count` samples, (count, ...); the same seed and count give the same samples.
+
+        Samples are drawn in batches of 250, each from a seed of its own: only whole batches are the same for another
+        count.
+        """
         parts = list(self.stream(count, seed=seed, wish=wish))
         return each(lambda *tensors: torch.cat(tensors), parts[0], *parts[1:])
 

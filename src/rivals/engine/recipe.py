@@ -1,6 +1,7 @@
 """Recipes: a whole training run in plain values, printable as JSON and read back from it."""
 
 import json
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -78,9 +79,12 @@ class Recipe:
                 raise RequestError(f"{name} must be at least {0 if name == 'latent' else 1}, not {getattr(self, name)}")
         if self.micro_batch is not None and self.micro_batch < 1:
             raise RequestError(f"micro_batch must be at least 1, not {self.micro_batch}")
-        for optimizer in (self.optimizer, self.critic_optimizer):
-            if optimizer is not None and not 0 < optimizer.lr < 10:
-                raise RequestError(f"a learning rate lies between 0 and 10, not at {optimizer.lr}")
+        if not 0 <= self.seed < 2**32:
+            raise RequestError(f"a seed lies between 0 and {2**32 - 1}, not at {self.seed}")
+        if not self.average_half_life >= 0:
+            raise RequestError(f"average_half_life is 0 or more samples, not {self.average_half_life}")
+        if self.clip is not None and not self.clip > 0:
+            raise RequestError(f"clip is a norm above 0, not {self.clip}; leave it out for no limit")
         if self.precision not in PRECISIONS:
             raise RequestError(f"no precision {self.precision!r}: there are {', '.join(PRECISIONS)}")
 
@@ -191,6 +195,7 @@ def _scalar_from_plain(kind: Any, value: Any, where: str) -> Any:
     good = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
     names = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
     _expect(good, where, names.get(kind, str(kind)), value)
+    _expect(kind is not float or math.isfinite(value), where, "a finite number", value)
     return value
 
 

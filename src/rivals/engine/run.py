@@ -166,6 +166,8 @@ def run_lock(folder: Path) -> Iterator[None]:
     if processes()[0] != 0:
         yield
         return
+    if folder.exists() and not folder.is_dir():
+        raise RequestError(f"{folder} is a file; give a folder with --out")
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / ".lock")
     try:

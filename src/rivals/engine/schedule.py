@@ -39,6 +39,8 @@ class Curve:
     def __post_init__(self) -> None:
         if self.shape not in ("linear", "cosine", "switch"):
             raise RequestError(f"no curve {self.shape!r}: there are linear, cosine, switch")
+        if not all(math.isfinite(value) for value in (self.start, self.stop or 0.0)):
+            raise RequestError(f"a curve goes between finite numbers, not from {self.start} to {self.stop}")
         if not 0 <= self.begin <= self.end <= 1:
             raise RequestError(f"a curve goes from begin to end within 0 and 1, not from {self.begin} to {self.end}")
 

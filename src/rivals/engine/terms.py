@@ -73,7 +73,9 @@ def gradient_penalty(r: Round) -> Tensor:
     mix = own_rows(torch.rand, size(r.real), device=leaves(r.real)[0].device)
 
     def between(real: Tensor, fake: Tensor) -> Tensor:
-        share = mix.view(-1, *[1] * (real.ndim - 1))  # one share a sample
+        if not real.is_floating_point():
+            return real
+        share = mix.to(real.dtype).view(-1, *[1] * (real.ndim - 1))  # one share a sample
         return torch.lerp(fake, real, share).detach().requires_grad_()
 
     mixed = each(between, r.real, r.fake)

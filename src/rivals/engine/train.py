@@ -68,7 +68,7 @@ class Played(NamedTuple):
 
 
 class NonFiniteError(ArithmeticError):
-    """A loss became infinite or not a number; the weights are those before the update."""
+    """A side's loss became infinite or not a number; that side's weights are those before its update."""
 
     def __init__(self, side: str, step: int, losses: dict[str, Tensor]) -> None:
         self.side, self.step = side, step

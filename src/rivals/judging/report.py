@@ -6,9 +6,9 @@ Each section shows what there is and says what there isn't; none fails because a
 from pathlib import Path
 
 from rivals import __version__
-from rivals.display import duration
 from rivals.engine.files import write_whole
 from rivals.engine.methods import METHODS
+from rivals.engine.words import duration
 
 from .curves import curves_section
 from .page import Picture, document, embed, number, paragraph, prose, text

@@ -36,9 +36,17 @@ def test_a_recipe_takes_over_what_was_published(method):
         published.critic_steps,
         published.spectral,
     )
-    assert recipe.critic_terms == published.critic_terms
+    assert set(recipe.critic_terms) == set(published.critic_terms)
+    for name in set(published.critic_terms) - {"r1", "r2"}:
+        assert recipe.critic_terms[name] == published.critic_terms[name]
     assert recipe.optimizer.betas == published.optimizer.betas
     assert recipe.batch == (published.batch or 32)
+
+
+def test_gamma_grows_with_the_numbers_in_a_picture():
+    small, large = (choose_recipe(Images(side, side, 1), "r3gan", CPU, 5, None).recipe for side in (28, 56))
+    assert small.critic_terms["r1"].start == small.critic_terms["r2"].start == 0.05
+    assert large.critic_terms["r1"].start == 0.2
 
 
 @pytest.mark.parametrize("method", METHODS)

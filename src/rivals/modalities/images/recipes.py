@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from rivals.engine.build import build_network
+from rivals.engine.build import build_game
 from rivals.engine.cost import Cost, bytes_needed, cost, round_flops
 from rivals.engine.errors import RequestError
 from rivals.engine.methods import METHODS, Method, Optimizer
@@ -193,14 +193,12 @@ class Needs(NamedTuple):
 def needs(recipe: Recipe, images: Images) -> Needs:
     """Parameters, operations and memory of a recipe, counted without running it."""
     with torch.device("meta"):
-        common = images.common()
-        generator = build_network(recipe.generator, images.generators, "generator", latent=recipe.latent, **common)
-        critic = build_network(recipe.critic, images.critics, "critic", **common)
+        game = build_game(recipe, images)
         labels = torch.zeros(2, dtype=torch.int64) if images.classes else None
         z = torch.zeros(2, recipe.latent)
         sample = torch.zeros(2, images.channels, images.height, images.width)
-    ours = cost(generator, z, *([] if labels is None else [labels]))
-    theirs = cost(critic, sample, *([] if labels is None else [labels]))
+    ours = cost(game.generator, z, *([] if labels is None else [labels]))
+    theirs = cost(game.critic, sample, *([] if labels is None else [labels]))
     penalties = len({"r1", "r2", "gradient_penalty"} & set(recipe.critic_terms))
     batch = min(recipe.micro_batch or recipe.batch, recipe.batch)
     flops = round_flops(ours, theirs, penalties=penalties, critic_steps=recipe.critic_steps)
