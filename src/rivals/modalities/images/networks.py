@@ -10,9 +10,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from rivals.engine.errors import RequestError
 from rivals.engine.types import Verdict
 from rivals.layers.condition import Head, LabelledNoise, Planes
+from rivals.layers.norm import WholeBatchNorm, normal
 from rivals.layers.residual import (
     Downsample,
     ResidualBlock,
@@ -48,13 +48,6 @@ def crop(x: Tensor, height: int, width: int) -> Tensor:
 def stage_widths(width: int, stages: int) -> list[int]:
     """Channels from the finest stage to the coarsest: doubling, at most eightfold."""
     return [width * min(2**i, 8) for i in range(stages)]
-
-
-def normal(kind: str, channels: int) -> nn.Module:
-    """Normalisation by name: "batch" or "none"."""
-    if kind not in ("batch", "none"):
-        raise RequestError(f"no normalisation {kind!r}: there are batch, none")
-    return nn.BatchNorm2d(channels) if kind == "batch" else nn.Identity()
 
 
 class PerceptronGenerator(nn.Module):
@@ -194,7 +187,7 @@ def small_normal(module: nn.Module) -> None:
         module.weight.normal_(std=max(0.02, fan_in**-0.5))
         if module.bias is not None:
             module.bias.zero_()
-    elif isinstance(module, nn.BatchNorm2d):
+    elif isinstance(module, WholeBatchNorm):
         module.weight.normal_(1.0, 0.02)
 
 
