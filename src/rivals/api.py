@@ -15,10 +15,11 @@ import rivals
 from .engine.checkpoint import newest_checkpoint
 from .engine.cost import bytes_free, matmul_rate
 from .engine.errors import RequestError, StoppedError
+from .engine.files import write_whole
 from .engine.loggers import Logger, open_loggers
 from .engine.model import Model
 from .engine.parallel import processes
-from .engine.recipe import Recipe, change, read, to_json
+from .engine.recipe import PRECISIONS, Recipe, change, read, to_json
 from .engine.run import Run, Target, Watch, play, run_lock, start_training, write_json
 from .modalities.images.cache import Pictures, survey
 from .modalities.images.cache import load as load_pictures
@@ -92,22 +93,32 @@ def train(
     if recipe is not None and method is not None:
         raise RequestError("a recipe holds its method: give --recipe or --method, not both")
     folder = Path(out) if out is not None else Path("runs") / slug(source)
+    changes = dict(changes or {})
+    precision = precision or changes.pop("precision", None) or kept_precision(folder, resume, recipe)
+    fabric = launch(device, precision)
     asked = {"minutes": minutes, "steps": steps, "until": until, "seed": seed, "precision": precision}
     asked = {name: value for name, value in asked.items() if value is not None}
     with run_lock(folder):
         stored = open_folder(folder, resume)
         with fabric.rank_zero_first():
             job = prepare(
-                stored, source, folder, recipe=recipe, method=method, changes=changes or {}, asked=asked,
-                device=fabric.device, tell=tell if fabric.is_global_zero else silent,
+                stored, source, folder, recipe=recipe, method=method, changes=changes, asked=asked,
+                features=features, device=fabric.device, tell=tell if fabric.is_global_zero else silent,
             )  # fmt: skip
-        judge = PicturesJudge.of(job.pictures, extractor(features or job.features))
         if job.recipe.until is not None:
-            Target.parse(job.recipe.until, judge.known)
+            Target.parse(job.recipe.until, score_names(job.images))
+        judge = PicturesJudge.of(job.pictures, extractor(job.features)) if fabric.is_global_zero else None
         made = open_loggers(loggers, folder, asdict(job.recipe)) if fabric.is_global_zero else []
-        if stored is None and fabric.is_global_zero:
-            write_first_files(job)  # only now: a request that was refused leaves the folder free
+        if fabric.is_global_zero:  # only now: a request that was refused leaves the folder free
+            write_first_files(job)
         return carry_out(job, judge, fabric, made, checkpoint_seconds, tell)
+
+
+def kept_precision(folder: Path, resume: bool, recipe: Recipe | None) -> str | None:
+    """The precision of the run that goes on, or of a given recipe."""
+    if resume and (folder / "run.json").exists():
+        return read(folder / "recipe.json").precision
+    return None if recipe is None else recipe.precision
 
 
 def silent(entry: Mapping[str, Any]) -> None:
@@ -138,6 +149,8 @@ def launch(device: str, precision: str | None) -> "Fabric":
     kind = next((name for name in ("cuda", "mps") if there[name]), "cpu") if device == "auto" else device
     if kind == "cpu" and precision == "16-mixed":
         raise RequestError("precision 16-mixed needs a GPU: the CPU has no fast 16-bit floats; leave --precision out")
+    if precision is not None and precision not in PRECISIONS:
+        raise RequestError(f"no precision {precision!r}: there are {', '.join(PRECISIONS)}")
     world, local = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     fabric = Fabric(
         accelerator=kind,
@@ -172,7 +185,7 @@ def open_folder(folder: Path, resume: bool) -> dict[str, Any] | None:
     card = folder / "run.json"
     if not card.exists():
         others = [path.name for path in folder.iterdir() if not path.name.startswith(".")] if folder.exists() else []
-        if others and set(others) - {"recipe.json", "modality.json", "tensorboard", "log.jsonl"}:
+        if set(others) - {"tensorboard"}:
             raise RequestError(f"{folder} holds other files ({sorted(others)[0]!r} ...); give another --out")
         return None
     if not resume:
@@ -198,28 +211,34 @@ def prepare(
     method: str | None,
     changes: Mapping[str, str],
     asked: Mapping[str, Any],
+    features: str | None,
     device: torch.device,
     tell: Tell,
 ) -> Job:
     """Look at the data, choose what is not given, and check that it can be done."""
     looked = survey(source, progress=lambda done, total: tell({"kind": "reading", "done": done, "total": total}))
-    if stored is not None:
+    if stored is not None and (folder / "recipe.json").exists():  # else it was killed at its very beginning
         first = read(folder / "recipe.json")
+        if recipe is not None and with_budget(recipe, asked) != with_budget(first, asked):
+            raise RequestError(f"the recipe differs from that of the run in {folder}; another recipe needs a new --out")
         recipe = with_budget(first, asked)
         refuse_changes(recipe, first, changes, method)
         recipe = change(recipe, "micro_batch", changes["micro_batch"]) if "micro_batch" in changes else recipe
+    begins = stored is None or not (folder / "recipe.json").exists()
     minutes, steps = asked.get("minutes"), asked.get("steps")
     if recipe is None and minutes is None and steps is None:
         minutes = 60.0 if "until" in asked else DEFAULT_MINUTES
     tell({"kind": "found", "found": asdict(looked.found)})
+    changes = dict(changes)
+    networks = changes.pop("networks", None) if begins else None
     frame, why = pick_frame(recipe, changes, looked, device, minutes)
     classes = looked.found.classes
     images = Images(*frame, looked.bits, tuple(classes), tuple(classes.values()))
     reasons: tuple[str, ...] = ()
     if recipe is None:
-        choice = choose_recipe(images, method or "r3gan", device, minutes, steps)
+        choice = choose_recipe(images, method or "r3gan", device, minutes, steps, networks=networks)
         recipe, reasons = choice.recipe, (why, *choice.reasons)
-    if stored is None:
+    if begins:
         recipe = replace(recipe, data=frame._asdict())
         for path, value in changes.items():
             recipe = change(recipe, path, value)
@@ -238,7 +257,12 @@ def prepare(
         )
     images = Images.of(pictures)
     settled(recipe, images)
-    return Job(folder, str(source), recipe, images, pictures, choose_features(looked.found.kind, device.type))
+    kept = None if stored is None else stored.get("features")
+    if features is not None and kept is not None and features != kept:
+        raise RequestError(f"the run is judged in the feature space {kept!r}, not {features!r}; leave --features out")
+    space = features or kept or choose_features(looked.found.kind, device.type)
+    extractor(space)
+    return Job(folder, str(source), recipe, images, pictures, space)
 
 
 def tell_skipped(before: Mapping[str, int], after: Mapping[str, int], tell: Tell) -> None:
@@ -315,7 +339,7 @@ def estimate(recipe: Recipe, images: Images, device: torch.device) -> dict[str, 
     if free is not None and needed.memory > free:
         raise RequestError(
             f"this needs about {needed.memory / 2**30:.1f} GB of memory and {free / 2**30:.1f} GB are free: lower "
-            f"--set micro_batch={max(recipe.batch // 4, 1)}, data.height and data.width, or the networks' width"
+            f"--set micro_batch={smaller(recipe)}, data.height and data.width, or the networks' width"
         )
     rate = rounds_a_second(needed, recipe.batch, matmul_rate(device)) * processes()[1]
     return {
@@ -324,6 +348,16 @@ def estimate(recipe: Recipe, images: Images, device: torch.device) -> dict[str, 
         "seconds": expected_seconds(recipe, rate),
         "device": device.type,
     }
+
+
+def smaller(recipe: Recipe) -> int:
+    """A quarter of the pieces that a batch is taken in."""
+    return max((recipe.micro_batch or recipe.batch) // 4, 1)
+
+
+def score_names(images: Images) -> tuple[str, ...]:
+    """The scores that a verdict on these pictures gives."""
+    return ("fd", "fd_share", *(("agreement",) if images.classes else ()))
 
 
 def expected_seconds(recipe: Recipe, rate: float) -> float:
@@ -335,10 +369,8 @@ def expected_seconds(recipe: Recipe, rate: float) -> float:
 
 
 def write_first_files(job: Job) -> None:
-    """What a run is made from, before its first step; `run.json` comes last and says that the rest is there."""
+    """What a run is made from, before its first step; `run.json` comes first, since it makes the folder a run's."""
     job.folder.mkdir(parents=True, exist_ok=True)
-    (job.folder / "recipe.json").write_text(to_json(job.recipe), encoding="utf-8")
-    write_json(job.folder / "modality.json", {"name": "images", **asdict(job.images)})
     write_json(
         job.folder / "run.json",
         {
@@ -346,13 +378,21 @@ def write_first_files(job: Job) -> None:
             "rivals": rivals.__version__,
             "source": job.source,
             "data_sha256": job.pictures.content,
+            "features": job.features,
             "found": asdict(job.pictures.found),
         },
     )
+    write_whole(job.folder / "recipe.json", to_json(job.recipe).encode())
+    write_json(job.folder / "modality.json", {"name": "images", **asdict(job.images)})
 
 
 def carry_out(
-    job: Job, judge: PicturesJudge, fabric: "Fabric", made: Sequence[Logger], checkpoint_seconds: float, tell: Tell
+    job: Job,
+    judge: PicturesJudge | None,
+    fabric: "Fabric",
+    made: Sequence[Logger],
+    checkpoint_seconds: float,
+    tell: Tell,
 ) -> Model:
     """Train, save the model, judge it, write the report."""
     shown = torch.Generator().manual_seed(job.recipe.seed)
@@ -364,7 +404,8 @@ def carry_out(
 
     first = fabric.is_global_zero
     about = {"source": job.source, "data_sha256": job.pictures.content}
-    watch = Watch(judge.quick, sheet, tell if first else silent, judge.known)
+    quick = judge.quick if judge else lambda model: {}
+    watch = Watch(quick, sheet, tell if first else silent, score_names(job.images))
     run = Run(job.folder, job.recipe, job.images, dataset(job.pictures), watch, about, made, checkpoint_seconds)
     try:
         training = play(run, fabric)
@@ -372,16 +413,18 @@ def carry_out(
         if first:
             save_newest(run, fabric)
         raise
-    except torch.OutOfMemoryError as error:
+    except RuntimeError as error:
+        if not any(words in str(error) for words in ("out of memory", "allocate memory")):
+            raise
         raise RequestError(
             f"out of memory at batch {job.recipe.batch} ({' '.join(str(error).split())[:99]}): go on with "
-            f"--resume --set micro_batch={max(job.recipe.batch // 4, 1)}, or anew with smaller pictures or networks"
+            f"--resume --set micro_batch={smaller(job.recipe)}, or anew with smaller pictures or networks"
         ) from None
     finally:
         for logger in made:
             logger.close()
     model = run.model(training)
-    if first:
+    if judge is not None:
         model.save(job.folder / "model")
         tell({"kind": "judging", "step": training.step})
         verdict = {**judge.full(model), "step": training.step, "best": run.best, "seconds": training.seconds}
@@ -434,11 +477,12 @@ def judge(run: str | Path, against: str | Path | None = None, *, features: str |
     """The verdict on a run's model against the held-out part of its pictures (or of others), with its protocol."""
     folder = Path(run)
     model = load(folder)
-    about = json.loads((folder / "run.json").read_text(encoding="utf-8")) if (folder / "run.json").exists() else {}
+    about = (open_folder(folder, True) or {}) if (folder / "run.json").exists() else {}
     source = against if against is not None else about.get("source")
     if source is None:
         raise RequestError(f"{folder} does not say what it was trained on; give the pictures to judge against")
     images: Any = model.modality
     looked = survey(source)
     pictures = load_pictures(looked, height=images.height, width=images.width, channels=images.channels)
-    return PicturesJudge.of(pictures, extractor(features or choose_features(looked.found.kind))).full(model)
+    space = features or about.get("features") or choose_features(looked.found.kind)
+    return PicturesJudge.of(pictures, extractor(space)).full(model)

@@ -95,7 +95,7 @@ def train(
         )
     except KeyboardInterrupt:
         display.clear()
-        say("interrupted; all is saved: the same command with --resume goes on")
+        say("interrupted: the same command with --resume goes on from what was saved")
         raise typer.Exit(130) from None
     finally:
         display.clear()
@@ -225,6 +225,9 @@ def main() -> None:
     except BrokenPipeError:  # whoever read our output has gone, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
+    except OSError as error:  # a full or read-only disk, a folder one may not write to
+        say(f"{error.filename or 'the disk'}: {error.strerror or error}")
+        raise SystemExit(2) from None
 
 
 def say(words: str) -> None:

@@ -46,8 +46,15 @@ def save_checkpoint(folder: Path, training: Training, extra: Mapping[str, Any]) 
         "extra": dict(extra),
     }
     write_whole(folder / f"{stem}.safetensors", content)
+    values["own_sha256"] = own_digest(values)
     write_whole(folder / f"{stem}.json", json.dumps(values).encode())
     drop_old(folder)
+
+
+def own_digest(values: Mapping[str, Any]) -> str:
+    """The hash of a checkpoint's plain values."""
+    others = {name: value for name, value in values.items() if name != "own_sha256"}
+    return hashlib.sha256(json.dumps(others, sort_keys=True).encode()).hexdigest()
 
 
 def plain_group(group: Mapping[str, Any]) -> dict[str, Any]:
@@ -75,6 +82,13 @@ def drop_old(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+def drop_newer(folder: Path, step: int) -> None:
+    """Drop checkpoints after `step`: those that turned out to be damaged, or lie on a way not taken."""
+    for path in folder.glob("step-*"):
+        if path.stem > f"step-{step:09d}":
+            path.unlink(missing_ok=True)
+
+
 def newest_checkpoint(folder: Path) -> Checkpoint | None:
     """The newest checkpoint whose hash holds; None where there is none at all.
 
@@ -88,7 +102,7 @@ def newest_checkpoint(folder: Path) -> Checkpoint | None:
             values = json.loads(manifest.read_text(encoding="utf-8"))
             if values["format"] != FORMAT:
                 raise RequestError(f"{manifest} has checkpoint format {values['format']}; this Rivals reads {FORMAT}")
-            if digest(weights) != values["sha256"]:
+            if own_digest(values) != values["own_sha256"] or digest(weights) != values["sha256"]:
                 raise ValueError("its hash does not hold")
             return Checkpoint(load_file(weights), values, tuple(passed_over))
         except RequestError:

@@ -84,10 +84,13 @@ def bytes_free(device: torch.device) -> int | None:
 
 def container_limit() -> list[int]:
     """What a container leaves, where there is one."""
-    most, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
+    group = Path("/sys/fs/cgroup")
     try:
-        return [int(most.read_text()) - int(used.read_text())]
-    except (OSError, ValueError):
+        stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+        cached = int(stat["inactive_file"]) + int(stat["active_file"])  # given back when it is needed
+        used = int((group / "memory.current").read_text()) - cached
+        return [int((group / "memory.max").read_text()) - used]
+    except (OSError, ValueError, KeyError):
         return []
 
 

@@ -121,6 +121,7 @@ METHODS: dict[str, Method] = {
         loss="hinge",
         norm=("batch", "none"),
         spectral=True,
+        critic_steps=5,
         optimizer=Optimizer(2e-4, (0.0, 0.9)),
         batch=64,
     ),

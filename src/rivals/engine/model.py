@@ -54,7 +54,7 @@ class Model:
 
     def one_batch(self, count: int, *, seed: int, wish: str | None = None) -> Sample:
         """One batch of samples from a seed of its own, which covers draws inside the network and `show` too."""
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             cond = self.modality.condition(wish, count)
             return self.from_noise(torch.randn(count, self.latent), cond)
@@ -68,10 +68,12 @@ class Model:
 
     def interpolate(self, frames: int, *, seed: int = 0, wish: str | None = None, stops: int = 5) -> Sample:
         """A walk of `frames` samples through `stops` points of noise and back to the first, of equal length each."""
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             points = torch.randn(stops, self.latent)
             cond = self.modality.condition(wish, stops)
+        if cond is not None and wish is None:
+            cond = cond[:1].expand(stops, *cond.shape[1:])  # a walk within one condition
         ways = torch.arange(frames) * stops / frames
         here = ways.long() % stops
         z = arc(points[here], points[(here + 1) % stops], (ways % 1)[:, None])

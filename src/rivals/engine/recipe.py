@@ -12,7 +12,7 @@ from typing import Any
 
 from .errors import RequestError
 from .methods import Optimizer
-from .schedule import Curve, Weight
+from .schedule import Budget, Curve, Weight
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,8 @@ class Recipe:
                 raise RequestError(f"{name} must be at least {0 if name == 'latent' else 1}, not {getattr(self, name)}")
         if self.micro_batch is not None and self.micro_batch < 1:
             raise RequestError(f"micro_batch must be at least 1, not {self.micro_batch}")
+        if self.steps is not None or self.minutes is not None:
+            Budget(self.steps, None if self.minutes is None else 60 * self.minutes)  # refuses what is no end
         if not 0 <= self.seed < 2**32:
             raise RequestError(f"a seed lies between 0 and {2**32 - 1}, not at {self.seed}")
         if not self.average_half_life >= 0:

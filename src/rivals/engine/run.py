@@ -21,10 +21,10 @@ import torch
 from filelock import FileLock, Timeout
 
 from .build import build_game, build_optimizers, build_pace
-from .checkpoint import newest_checkpoint, restore, save_checkpoint
-from .data import Dataset, batches, to_device
+from .checkpoint import drop_newer, newest_checkpoint, restore, save_checkpoint
+from .data import Dataset, batches, spread, to_device
 from .errors import RequestError, StoppedError
-from .files import write_whole
+from .files import full_disk_told, write_whole
 from .health import ROLLBACKS, calm_down, critic_accuracy, diagnosis, finite, rollback_words
 from .loggers import Logger
 from .modality import Modality
@@ -110,7 +110,6 @@ class Run:
     best: Scores = field(default_factory=dict)
     last: Scores = field(default_factory=dict)
     done: dict[str, int] = field(default_factory=lambda: {"verdict": 0, "preview": 0})
-    met: bool = False
 
     @property
     def first(self) -> bool:
@@ -128,11 +127,22 @@ class Run:
         if not self.first:
             return
         entry = {"kind": kind, "step": step, **values}
-        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
-        for logger in self.loggers:
-            logger.scalars(step, {f"{kind}/{name}": value for name, value in numbers(values)})
+        line = json.dumps(entry) + "\n"
+        path = self.folder / "log.jsonl"
+        with full_disk_told(path, len(line)), path.open("a", encoding="utf-8") as file:
+            file.write(line)
+        scalars = {f"{kind}/{name}": value for name, value in numbers(values)}
+        self.send(lambda logger: logger.scalars(step, scalars))
         self.watch.told(entry)
+
+    def send(self, words: Callable[[Logger], None]) -> None:
+        """Something for every logger; one that fails is left out from then on, since training is worth more."""
+        for logger in list(self.loggers):
+            try:
+                words(logger)
+            except Exception as error:
+                self.loggers = [other for other in self.loggers if other is not logger]
+                self.write("event", 0, words=f"{type(logger).__name__} failed and is left out: {error}")
 
     def save(self, training: Training, precision: Mapping[str, Any]) -> None:
         """A checkpoint, unless a weight is not a number: then the one before stays the last."""
@@ -141,7 +151,6 @@ class Run:
                 "best": self.best,
                 "last": self.last,
                 "done": self.done,
-                "met": self.met,
                 "scaler": dict(precision),
             }
             save_checkpoint(self.folder / "state", training, extra)
@@ -208,6 +217,11 @@ def start_training(run: Run, fabric: "Fabric") -> Training:
     optimizers = fabric.setup_optimizers(*build_optimizers(run.recipe, game))
     training = Training.of(game, optimizers)  # type: ignore[arg-type]  # Fabric's wrappers are optimizers
     resume(run, training, fabric)
+    alone = from_first(float(training.step), fabric.device) != training.step
+    if any_process(alone, fabric.device):
+        raise RequestError(
+            f"not all processes find the checkpoints: {run.folder} must lie on a disk that all nodes see"
+        )
     return training
 
 
@@ -218,10 +232,12 @@ def resume(run: Run, training: Training, fabric: "Fabric") -> None:
         return
     restore(training, checkpoint)
     extra = checkpoint.values["extra"]
-    run.best, run.last, run.done, run.met = extra["best"], extra["last"], extra["done"], extra["met"]
-    fabric.strategy.precision.load_state_dict(extra["scaler"])
+    run.best, run.last, run.done = extra["best"], extra["last"], extra["done"]
+    if extra["scaler"]:
+        fabric.strategy.precision.load_state_dict(extra["scaler"])
     if run.first:
         cut_log(run.folder / "log.jsonl", training.step)
+        drop_newer(run.folder / "state", training.step)  # damaged, and not to be kept instead of good ones
     for words in checkpoint.passed_over:
         run.write("event", training.step, words=words)
 
@@ -270,15 +286,15 @@ def play(run: Run, fabric: "Fabric") -> Training:
 def recover(run: Run, training: Training, fabric: "Fabric", accidents: Sequence[NonFiniteError]) -> None:
     """Back to the last good state, with lower learning rates; after the third time, stop with a diagnosis."""
     error = accidents[-1]
-    if len(accidents) >= ROLLBACKS:
+    number = training.stream + 1  # counts on over interruptions; the checkpoint may be from before the last accident
+    if number >= ROLLBACKS:
         words = diagnosis(accidents, run.recipe.precision)
         run.write("event", error.step, words=words)
         raise StoppedError(words)
     resume(run, training, fabric)
-    for _ in accidents:  # the checkpoint knows nothing of the earlier ones, if it was taken before them
-        if training.stream < len(accidents):
-            calm_down(training)
-    run.write("event", training.step, words=rollback_words(error, training.step, len(accidents)))
+    while training.stream < number:
+        calm_down(training)
+    run.write("event", training.step, words=rollback_words(error, training.step, number))
 
 
 def go_on(run: Run, training: Training, fabric: "Fabric", asked: Callable[[], bool]) -> None:
@@ -290,7 +306,7 @@ def go_on(run: Run, training: Training, fabric: "Fabric", asked: Callable[[], bo
     data = batches(
         run.dataset, recipe.batch, recipe.seed, fabric.device, start=training.step * (recipe.critic_steps + 1)
     )
-    if target is not None and run.met and target.met(run.last):
+    if target is not None and target.met(run.last):
         return
     beat = Beat(run.checkpoint_seconds)
     for played in rounds(training, data, budget, pace=build_pace(recipe), fabric=fabric, seed=recipe.seed):
@@ -299,7 +315,6 @@ def go_on(run: Run, training: Training, fabric: "Fabric", asked: Callable[[], bo
         between_rounds(run, training, fabric, played, progress, beat)
         training.seconds += time.perf_counter() - began
         if target is not None and target.met(run.last):
-            run.met = True
             run.write("event", training.step, words=f"reached {recipe.until}: stopped")
             return
         if any_process(asked(), fabric.device):  # after all that was due, or a resumed run would do it a round late
@@ -336,6 +351,8 @@ def between_rounds(run: Run, training: Training, fabric: "Fabric", played: Playe
             preview(run, training)
     if due(progress, VERDICTS) > run.done["verdict"]:
         run.done["verdict"] = due(progress, VERDICTS)
+        if any_process(not finite(training), fabric.device):
+            raise NonFiniteError("generator", training.step, {"weights": torch.tensor(float("nan"))})
         if run.first:
             verdict(run, training)
         share_scores(run)
@@ -367,8 +384,8 @@ def log_round(run: Run, training: Training, played: Played, progress: float, bea
     now = time.perf_counter()
     rate = beat.steps * run.recipe.batch / max(now - beat.began, 1e-9)
     beat.logged = now
-    real = to_device(run.dataset.cut(run.dataset.train[:128]), device)
-    held = to_device(run.dataset.cut(run.dataset.held_out[:128]), device)
+    real = to_device(run.dataset.cut(spread(run.dataset.train, 128)), device)
+    held = to_device(run.dataset.cut(spread(run.dataset.held_out, 128)), device)
     run.write(
         "round",
         training.step,
@@ -386,8 +403,7 @@ def preview(run: Run, training: Training) -> None:
     folder = run.folder / "samples"
     folder.mkdir(exist_ok=True)
     write_whole(folder / f"step-{training.step:09d}.png", png)
-    for logger in run.loggers:
-        logger.picture(training.step, "samples", png)
+    run.send(lambda logger: logger.picture(training.step, "samples", png))
 
 
 def verdict(run: Run, training: Training) -> None:

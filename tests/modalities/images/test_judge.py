@@ -41,7 +41,7 @@ def test_a_generator_of_the_held_out_pictures_is_nearly_perfect_and_noise_is_not
     judge, images, pictures = judged(make_pictures)
     copies = judge.quick(model_of(images, Copier(cut(pictures, pictures.held_out))))
     grey = judge.quick(model_of(images, PerceptronGenerator((3, 8, 8), latent=4)))
-    assert judge.known == ("fd", "fd_share")
+    assert set(copies) == {"fd", "fd_share"}
     assert set(copies) == {"fd", "fd_share"}
     assert copies["fd"] < 0.2 * grey["fd"]
 

@@ -57,7 +57,7 @@ def test_classes_bring_a_condition_and_none_bring_none(method):
 
 def test_every_choice_has_its_reason():
     reasons = choose_recipe(IMAGES, "r3gan", CPU, 10, None).reasons
-    assert len(reasons) == 4
+    assert len(reasons) == 5
     assert all(reasons)
 
 

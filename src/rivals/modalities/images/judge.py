@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rivals.engine.data import spread
 from rivals.engine.model import Model
 from rivals.engine.types import leaves
 from rivals.judging.compare import frechet_from, moments, nearest, total_variance
@@ -29,15 +30,10 @@ class PicturesJudge:
     @classmethod
     def of(cls, pictures: Pictures, extractor: Extractor) -> "PicturesJudge":
         """Embed the data once."""
-        held_out = embed_rows(pictures, extractor, pictures.held_out[: extractor.full])
-        train = embed_rows(pictures, extractor, pictures.train[: extractor.full])
+        held_out = embed_rows(pictures, extractor, spread(pictures.held_out, extractor.full))
+        train = embed_rows(pictures, extractor, spread(pictures.train, extractor.full))
         classify, words = classifier(pictures, extractor, train, held_out)
         return cls(extractor, pictures, held_out, train, classify, words)
-
-    @property
-    def known(self) -> tuple[str, ...]:
-        """The scores there are, by name."""
-        return ("fd", "fd_share", *(("agreement",) if self.classify else ()))
 
     def quick(self, model: Model) -> dict[str, float]:
         """Scores from a few samples.
@@ -50,21 +46,23 @@ class PicturesJudge:
     def scores(self, model: Model, count: int, *, seed: int) -> dict[str, float]:
         """Scores from `count` samples of a seed."""
         features, right, drawn = [], 0, 0
+        images: Any = model.modality
+        agreed = images.classes == self.pictures.classes  # or agreement would compare numbers of other classes
         batch = 250
         for number, start in enumerate(range(0, count, batch)):
             size = min(batch, count - start)
-            with torch.random.fork_rng():
+            with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed + 1_000_003 * number)
                 cond = model.modality.condition(None, size)
                 sample = leaves(model.from_noise(torch.randn(size, model.latent), cond))[0].clamp(-1, 1)
             embedded = self.extractor.embed(sample)
             features.append(embedded)
-            if self.classify is not None and cond is not None:
+            if self.classify is not None and cond is not None and agreed:
                 right += int((self.classify(sample, embedded) == cond).sum())
             drawn += size
         distance = frechet_from(*moments(torch.cat(features)), *moments(self.held_out))
         found = {"fd": distance, "fd_share": 100 * distance / total_variance(self.held_out)}
-        return found | ({"agreement": 100 * right / drawn} if self.classify is not None else {})
+        return found | ({"agreement": 100 * right / drawn} if self.classify is not None and agreed else {})
 
     def full(self, model: Model, *, count: int | None = None, seed: int = 1) -> dict[str, Any]:
         """The verdict on a finished run: scores, the floor beside them, and the protocol."""
@@ -73,7 +71,7 @@ class PicturesJudge:
         floor = frechet_from(*moments(self.train), *moments(self.held_out))
         samples = leaves(model.sample(200, seed=seed + 1))[0].clamp(-1, 1)
         near = nearest(self.extractor.embed(samples), self.train)[0][:, 0].median()
-        control = nearest(self.held_out[:200], self.train)[0][:, 0].median()
+        control = nearest(spread(self.held_out, 200), self.train)[0][:, 0].median()
         return {
             "scores": scores,
             "floor": {"fd": floor, "fd_share": 100 * floor / total_variance(self.held_out)},
@@ -109,7 +107,7 @@ class PicturesJudge:
         samples = leaves(model.sample(count, seed=seed))[0].clamp(-1, 1)
         k = min(k, len(self.train))
         _, which = nearest(self.extractor.embed(samples), self.train, k=k)
-        found = cut(self.pictures, self.pictures.train[which.flatten()])
+        found = cut(self.pictures, spread(self.pictures.train, self.extractor.full)[which.flatten()])
         return samples, found.view(count, k, *found.shape[1:])
 
 
@@ -124,7 +122,7 @@ def classifier(
     """What tells the class of a sample: the space's own classifier where its classes are the data's, else a probe."""
     if pictures.labels is None:
         return None, "none: the pictures have no classes"
-    truth = pictures.labels[pictures.held_out[: extractor.full]]
+    truth = pictures.labels[spread(pictures.held_out, extractor.full)]
     if extractor.classify is not None and set(pictures.classes) <= set(extractor.classes):
         own = torch.tensor([extractor.classes.index(name) for name in pictures.classes])
         logits = extractor.classify
@@ -133,10 +131,10 @@ def classifier(
             del features
             return logits(sample)[:, own].argmax(1)
 
-        rows = pictures.held_out[: extractor.full]
+        rows = spread(pictures.held_out, extractor.full)
         right = torch.cat([ask(cut(pictures, part), held_out) for part in rows.split(500)]) == truth
         return ask, f"{extractor.name}, right on {100 * float(right.float().mean()):.1f} % of the held-out pictures"
-    probe = linear_probe(train, pictures.labels[pictures.train[: extractor.full]], len(pictures.classes))
+    probe = linear_probe(train, pictures.labels[spread(pictures.train, extractor.full)], len(pictures.classes))
     right = probe(held_out) == truth
     words = (
         f"linear probe on {extractor.name}, right on {100 * float(right.float().mean()):.1f} % of the held-out pictures"

@@ -91,7 +91,7 @@ class Images:
         if wish is None:
             return torch.multinomial(torch.tensor(self.counts, dtype=torch.float64), count, replacement=True)
         known = {name: number for number, name in enumerate(self.classes)}
-        names = [wish] if wish in known else [part.strip() for part in wish.split(",")]
+        names = [wish] if wish in known else [part if part in known else part.strip() for part in wish.split(",")]
         asked = torch.tensor([named(name, known, "class") for name in names])
         return asked[torch.arange(count) % len(asked)]
 

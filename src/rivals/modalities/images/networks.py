@@ -46,8 +46,12 @@ def crop(x: Tensor, height: int, width: int) -> Tensor:
 
 
 def stage_widths(width: int, stages: int) -> list[int]:
-    """Channels from the finest stage to the coarsest: doubling, at most eightfold."""
-    return [width * min(2**i, 8) for i in range(stages)]
+    """Channels from the finest stage to the coarsest: doubling, at most eightfold, and to 768 at most if not above it.
+
+    >>> stage_widths(24, 4), stage_widths(384, 5)  # the second is R3GAN's at 64x64
+    ([24, 48, 96, 192], [384, 768, 768, 768, 768])
+    """
+    return [min(width * min(2**i, 8), max(768, width)) for i in range(stages)]
 
 
 class PerceptronGenerator(nn.Module):
@@ -69,7 +73,7 @@ class PerceptronGenerator(nn.Module):
 
 
 class PerceptronCritic(nn.Module):
-    """pixels-1024-512-256-1, with dropout as usual; labels by concatenation unless another condition is given."""
+    """pixels-1024-512-256-1; labels by concatenation unless another condition is given."""
 
     def __init__(self, shape: Shape, *, classes: int = 0, condition: str = "concat", width: int = 256) -> None:
         super().__init__()
@@ -77,11 +81,7 @@ class PerceptronCritic(nn.Module):
         sizes = [math.prod(shape) + (math.prod(shape[1:]) if self.planes else 0), 4 * width, 2 * width, width]
         self.layers = nn.Sequential(
             nn.Flatten(),
-            *(
-                part
-                for i in range(3)
-                for part in (nn.Linear(sizes[i], sizes[i + 1]), nn.LeakyReLU(0.2, inplace=True), nn.Dropout(0.3))
-            ),
+            *(part for i in range(3) for part in (nn.Linear(sizes[i], sizes[i + 1]), nn.LeakyReLU(0.2, inplace=True))),
         )
         self.head = Head(width, classes, condition)
 

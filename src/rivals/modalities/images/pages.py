@@ -34,9 +34,9 @@ def final_sheet(images: Images, model: Model, *, columns: int = 10, seed: int = 
     """A hundred samples; a column for each of the first ten classes where there are classes."""
     if not images.classes:
         return images.sheet(leaves(model.sample(columns * columns, seed=seed))[0], columns)
-    classes = images.classes[:columns]
-    wish = ",".join(classes) if len(classes) > 1 and not any("," in name for name in classes) else classes[0]
-    return images.sheet(leaves(model.sample(10 * len(classes), seed=seed, wish=wish))[0], len(classes))
+    shown = min(len(images.classes), columns)
+    noise = torch.randn(10 * shown, model.latent, generator=torch.Generator().manual_seed(seed))
+    return images.sheet(leaves(model.from_noise(noise, torch.arange(10 * shown) % shown))[0], shown)
 
 
 def walk_wishes(images: Images) -> list[str | None]:

@@ -17,7 +17,7 @@ from rivals.engine.schedule import Curve, Weight
 from .cache import Survey
 from .modality import Images
 
-WIDTHS = {"tiny": 16, "small": 24, "medium": 48, "large": 96, "published": 384}
+WIDTHS = {"tiny": 16, "small": 24, "medium": 48, "large": 96, "huge": 384}
 """Sizes of the convolutional networks by name: channels of the finest stage."""
 
 DEFAULT_MINUTES = 10.0
@@ -74,11 +74,19 @@ def choose_frame(survey: Survey, device: torch.device, minutes: float | None) ->
 
 
 def choose_recipe(
-    images: Images, method: str, device: torch.device, minutes: float | None, steps: int | None
+    images: Images,
+    method: str,
+    device: torch.device,
+    minutes: float | None,
+    steps: int | None,
+    *,
+    networks: str | None = None,
 ) -> Choice:
-    """The recipe of a method for pictures of a shape, on a device, for a time."""
+    """The recipe of a method for pictures of a shape, on a device, for a time; `networks` overrules the choice."""
     chosen = named(method, METHODS, "method")
-    networks = chosen.networks or ("dcgan" if device.type == "cpu" else "r3gan")
+    given = networks is not None
+    networks = networks or chosen.networks or ("dcgan" if device.type == "cpu" else "r3gan")
+    named(networks, images.generators, "networks")
     condition = choose_condition(images, chosen, networks)
     width, why_width = choose_width(images, networks, device, minutes)
     generator, critic = network_options(networks, chosen, device, width)
@@ -102,19 +110,27 @@ def choose_recipe(
         optimizer=tuned_optimizer(chosen, networks, device),
         batch=batch,
         anneal=Curve(1.0, 0.0, "cosine", begin=0.4),
-        precision="bf16-mixed" if device.type == "cuda" and networks == "r3gan" else "32-true",
         minutes=minutes,
         steps=steps,
     )
     reasons = (
         f"{method}: {chosen.title}",
-        f"{networks} networks"
-        + (" as published with it" if chosen.networks else f": fastest to learn on a {device.type.upper()}"),
+        why_networks(networks, chosen, device, given),
         why_width,
         f"batch {batch}: "
         + ("as published" if chosen.batch else "small batches and many updates learn most in a given time"),
     )
-    return Choice(recipe, tuple(reason for reason in reasons if reason))
+    schedule = "learning rates fall to zero along a cosine over the last 60 % (--set anneal.stop=1 for constant ones)"
+    return Choice(recipe, (*(reason for reason in reasons if reason), schedule))
+
+
+def why_networks(networks: str, method: Method, device: torch.device, given: bool) -> str:
+    """Why these networks."""
+    if given:
+        return f"{networks} networks were asked for"
+    if method.networks:
+        return f"{networks} networks, as published with it"
+    return f"{networks} networks: fastest to learn on a {device.type.upper()} (--set networks=... for others)"
 
 
 def choose_condition(images: Images, method: Method, networks: str) -> str:
@@ -139,7 +155,7 @@ def choose_width(images: Images, networks: str, device: torch.device, minutes: f
     if networks == "mlp":
         return 256, ""
     if device.type != "cpu":
-        name = "large" if (minutes or 60) < 240 else "published"
+        name = "large" if (minutes or 60) < 240 else "huge"
     elif (minutes or DEFAULT_MINUTES) >= 60:
         name = "medium"
     else:
@@ -157,16 +173,15 @@ def network_options(
     if networks == "r3gan":
         grouped: dict[str, Any] = {"width": width, "group_size": None if device.type == "cpu" else 16}
         return grouped, dict(grouped)
-    generator = "batch" if method.networks is None else method.norm[0]  # learns a little faster with R1 and R2
-    return {"width": width, "norm": generator}, {"width": width, "norm": method.norm[1]}
+    return {"width": width, "norm": method.norm[0]}, {"width": width, "norm": method.norm[1]}
 
 
 def scaled_penalty(name: str, weight: Weight, images: Images) -> Weight:
     """The weight (gamma) of R1 and R2 for pictures of this size; other terms as they are.
 
-    Gradients are taken with respect to pixels, so gamma grows with their number. 0.03 to 0.2 at 28x28 grey teach digits
-    faster than 1 (benchmarks/digits_settings.py), and published values lie around the same line (0.05 at 32x32, 2 at
-    64x64, colour).
+    A rule of thumb for small networks: gradients are taken with respect to pixels, so gamma grows with their number,
+    from 0.05 at 28x28 grey, where 0.01 to 1 were tried (benchmarks/digits_settings.py). R3GAN's own values for its
+    large networks are 0.05 at 32x32, 2 at 64x64 and 150 at 256x256, colour.
     """
     if name not in ("r1", "r2"):
         return weight
