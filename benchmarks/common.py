@@ -12,6 +12,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 RUNS = ROOT / "benchmarks" / "runs"
+LOAD = list(os.getloadavg())  # before the benchmark makes its own
 
 
 def circumstances() -> dict[str, Any]:
@@ -29,7 +30,7 @@ def circumstances() -> dict[str, Any]:
         "cpu": cpu or platform.processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
-        "load_before": list(os.getloadavg()),
+        "load_before": LOAD,
         "python": platform.python_version(),
         "torch": torch.__version__,
     }

@@ -1,11 +1,9 @@
 """What the sizes of networks mean on this machine: parameters, memory, pictures a second, by size and resolution.
 
-One process, all threads, `r3gan` on random colour pictures, batch 32; interleaved rounds, medians. Writes
-results/sizes.json; `--table` prints the table of docs/sizes.md from it.
+One process, all threads, `r3gan` on random colour pictures, batch 32, medians of rounds. Writes results/sizes.json;
+`benchmarks/tables.py` puts the table into docs/sizes.md.
 """
 
-import argparse
-import json
 import statistics
 import time
 from collections.abc import Iterator
@@ -13,7 +11,7 @@ from dataclasses import replace
 
 import torch
 
-from common import RESULTS, write_result
+from common import write_result
 from rivals.engine.build import build_game, build_optimizers, build_pace
 from rivals.engine.recipe import Use
 from rivals.engine.schedule import Budget
@@ -33,13 +31,7 @@ def cases() -> Iterator[tuple[str, int, str]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--table", action="store_true")
-    if parser.parse_args().table:
-        return print_table()
-    rows = [measure(*case) for case in cases()]
-    write_result("sizes", {"batch": 32, "rows": rows})
-    return print_table()
+    write_result("sizes", {"batch": 32, "rows": [measure(*case) for case in cases()]})
 
 
 def measure(networks: str, side: int, name: str) -> dict:
@@ -70,16 +62,6 @@ def measure(networks: str, side: int, name: str) -> dict:
     print(row, flush=True)
     time.sleep(0.1)
     return row
-
-
-def print_table() -> None:
-    rows = json.loads((RESULTS / "sizes.json").read_text())["rows"]
-    print("| networks | picture | size | width | generator / critic | memory | pictures/s |")
-    print("|---|---|---|---|---|---|---|")
-    for row in rows:
-        sides = " / ".join(f"{row[side] / 1e6:.2f}M" for side in ("generator", "critic"))
-        told = f"{row['side']}x{row['side']}x3 | {row['size']} | {row['width']} | {sides} | {row['memory_gb']:.2f} GB"
-        print(f"| {row['networks']} | {told} | {row['pictures_a_second']:.0f} |")
 
 
 if __name__ == "__main__":

@@ -421,3 +421,78 @@ def test_the_modality_of_a_run_is_the_one_of_its_model(make_pictures, train, tmp
     assert sum(model.modality.counts) == 24 - 4
     stored = json.loads((tmp_path / "run/modality.json").read_text())
     assert stored["name"] == "images"
+
+
+@pytest.mark.parametrize("bad", [{"steps": 0}, {"minutes": float("nan")}, {"minutes": -1.0}, {"loggers": ["x"]}])
+def test_whatever_was_refused_the_right_request_can_use_the_folder(bad, make_pictures, train, tmp_path):
+    data, run = make_pictures(), tmp_path / "run"
+    with pytest.raises(RequestError):
+        train(data, run, **bad)
+    assert train(data, run, steps=2).about["step"] == 2
+
+
+def test_a_resumed_run_keeps_its_precision(make_pictures, train, tmp_path):
+    data = make_pictures()
+    train(data, tmp_path / "run", steps=2, precision="bf16-mixed")
+    assert json.loads((tmp_path / "run/recipe.json").read_text())["precision"] == "bf16-mixed"
+    train(data, tmp_path / "run", steps=4, resume=True)
+    assert json.loads((tmp_path / "run/recipe.json").read_text())["precision"] == "bf16-mixed"
+    train(data, tmp_path / "whole", steps=4, precision="bf16-mixed")
+    one, two = (rivals.load(tmp_path / name).sample(4) for name in ("run", "whole"))
+    assert torch.isfinite(one).all()
+    assert one.shape == two.shape
+
+
+def test_precision_can_be_a_setting(make_pictures, train, tmp_path):
+    train(make_pictures(), tmp_path / "run", steps=1, changes={"batch": "8", "precision": "bf16-mixed"})
+    assert json.loads((tmp_path / "run/recipe.json").read_text())["precision"] == "bf16-mixed"
+
+
+def test_a_resumed_run_is_judged_in_the_space_it_began_with(make_pictures, train, tmp_path):
+    data = make_pictures()
+    train(data, tmp_path / "run", steps=1, features="digits")
+    assert json.loads((tmp_path / "run/run.json").read_text())["features"] == "digits"
+    with pytest.raises(RequestError, match="judged in the feature space 'digits'"):
+        train(data, tmp_path / "run", steps=2, resume=True, features="random")
+    train(data, tmp_path / "run", steps=2, resume=True)
+    assert "digits" in json.loads((tmp_path / "run/verdict.json").read_text())["protocol"]["extractor"]
+
+
+def test_accidents_are_counted_on_over_an_interruption(make_pictures, train, tmp_path, monkeypatch):
+    data, run = make_pictures(), tmp_path / "run"
+    with monkeypatch.context() as patch:
+        break_loss(patch, lambda call: call == 4)
+        train(data, run, steps=6)  # one accident, then well
+    break_loss(monkeypatch, lambda call: call >= 2)
+    with pytest.raises(StoppedError, match="not finite 2 times"):
+        train(data, run, steps=12, resume=True)
+    assert torch.isfinite(rivals.load(run).sample(2)).all()
+
+
+def test_class_names_with_spaces_and_commas_get_a_report_and_can_be_wished_for(make_pictures, train, tmp_path):
+    model = train(make_pictures(classes=(" a cat ", "b,c", "d")), tmp_path / "run", steps=2)
+    assert (tmp_path / "run/report.html").exists()
+    for name in model.modality.classes:
+        assert len(model.sample(3, wish=name)) == 3
+
+
+def test_networks_can_be_asked_for(make_pictures, train, tmp_path):
+    changes = {"batch": "8", "networks": "r3gan", "generator.options.width": "8", "critic.options.width": "8"}
+    train(make_pictures(), tmp_path / "run", steps=2, changes=changes)
+    recipe = json.loads((tmp_path / "run/recipe.json").read_text())
+    assert recipe["generator"]["name"] == recipe["critic"]["name"] == "r3gan"
+    assert recipe["critic"]["options"]["group_size"] is None  # dense on a CPU
+
+
+def test_a_logger_that_fails_is_left_out_and_training_goes_on(make_pictures, train, tmp_path, monkeypatch, log_of):
+    from rivals.engine import loggers
+
+    class Broken(loggers.TensorBoard):
+        def scalars(self, step, values):
+            raise ConnectionError("no network")
+
+    monkeypatch.setitem(loggers.LOGGERS, "tensorboard", Broken)
+    model = train(make_pictures(), tmp_path / "run", steps=3, loggers=("tensorboard",))
+    assert model.about["step"] == 3
+    (event,) = [line for line in log_of(tmp_path / "run") if line["kind"] == "event"]
+    assert "left out: no network" in event["words"]

@@ -129,10 +129,23 @@ def sample(
 ) -> None:
     """Draw samples from a trained model; the data is not needed."""
     from . import api
+    from .display import Display
     from .sampling import write_samples
 
+    display = Display()
     model = api.load(run, best=best)
-    written = write_samples(model, run, count=count, wish=wish, seed=seed, out=out, grid=grid, interpolate=interpolate)
+    written = write_samples(
+        model,
+        run,
+        count=count,
+        wish=wish,
+        seed=seed,
+        out=out,
+        grid=grid,
+        interpolate=interpolate,
+        progress=lambda done, total: display({"kind": "writing", "done": done, "total": total}),
+    )
+    display.clear()
     typer.echo(written)
 
 

@@ -22,12 +22,14 @@ class Display:
         self.shown = 0.0
         self.seconds = 0.0
         self.quality = ""
+        self.began: dict[str, float] = {}  # when each kind of reading was first told of
 
     def __call__(self, entry: Mapping[str, Any]) -> None:
         """Show an entry of the log, or what is told before and after training."""
         show = {
             "reading": self.reading,
             "decoding": self.reading,
+            "writing": self.reading,
             "found": self.found,
             "plan": self.plan,
             "round": self.round,
@@ -64,8 +66,12 @@ class Display:
     def reading(self, entry: Mapping[str, Any]) -> None:
         """Progress over files."""
         self.shown = self.shown or time.monotonic()
-        share = f" of {entry['total']}" if entry["total"] else ""
-        self.line(f"{entry['kind']} {entry['done']}{share} pictures", last=False)
+        began = self.began.setdefault(entry["kind"], time.monotonic())
+        words = f"{entry['kind']} {entry['done']} pictures"
+        if entry["total"]:
+            left = (time.monotonic() - began) * (entry["total"] - entry["done"]) / max(entry["done"], 1)
+            words = f"{entry['kind']} {entry['done']} of {entry['total']} pictures, {duration(left)} left"
+        self.line(words, last=False)
 
     def found(self, entry: Mapping[str, Any]) -> None:
         """What the data is."""

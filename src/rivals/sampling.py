@@ -1,5 +1,6 @@
 """Samples as files: one PNG each, a sheet, or a walk between them as GIF or MP4."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ def write_samples(
     out: Path | None,
     grid: bool = False,
     interpolate: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Path:
     """Write samples of a model; nothing is overwritten.
 
@@ -44,6 +46,7 @@ def write_samples(
         for content in model.modality.render(part):
             (folder / f"{number:0{digits}d}{model.modality.suffix}").write_bytes(content)
             number += 1
+        progress(number, count)
     return folder
 
 

@@ -143,3 +143,14 @@ def test_what_is_saved_is_plain_safetensors(tmp_path):
     tensors = load_file(tmp_path / "step-000000003.safetensors")
     assert tensors.keys() == training_tensors(training).keys()
     save_file(tensors, tmp_path / "again.safetensors")
+
+
+def test_a_manifest_whose_values_were_changed_counts_as_damaged(tmp_path):
+    training, _ = begun()
+    save_checkpoint(tmp_path, training, {"kept": 1})
+    manifest = next(tmp_path.glob("step-*.json"))
+    values = json.loads(manifest.read_text())
+    values["extra"]["kept"] = 2
+    manifest.write_text(json.dumps(values))
+    with pytest.raises(RequestError, match="its hash does not hold"):
+        newest_checkpoint(tmp_path)

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from rivals.engine import cost as cost_module
 from rivals.engine.cost import Cost, bytes_free, bytes_needed, cost, round_flops
 
 
@@ -52,3 +53,13 @@ def test_more_critic_steps_penalties_and_samples_cost_more():
 def test_free_memory_is_known_on_this_system_or_told_to_be_unknown():
     free = bytes_free(torch.device("cpu"))
     assert free is None or free > 0
+
+
+def test_what_a_container_caches_counts_as_free(tmp_path, monkeypatch):
+    group = tmp_path / "cgroup"
+    group.mkdir()
+    (group / "memory.max").write_text("1000\n")
+    (group / "memory.current").write_text("900\n")
+    (group / "memory.stat").write_text("anon 200\ninactive_file 400\nactive_file 300\n")
+    monkeypatch.setattr(cost_module, "Path", lambda place: group if place == "/sys/fs/cgroup" else tmp_path / "none")
+    assert cost_module.container_limit() == [800]
