@@ -32,8 +32,8 @@ def demo_sentences() -> tuple[str, str]:
     runs, cores = demo["runs"], demo["circumstances"]["cores"]
     fd, agreement, floor = share(runs, "fd_share"), share(runs, "agreement"), runs[0]["floor"]["fd_share"]
     english = (
-        f"{demo['minutes']:g} minutes of training on {cores} CPU cores, from {demo['protocol']['train']:,} real digits. "
-        f"On {demo['protocol']['held_out']:,} held-out digits, in the features of the shipped classifier, the Frechet "
+        f"{demo['minutes']:g} minutes on {cores} CPU cores, from {demo['protocol']['train']:,} real digits. Judged on "
+        f"{demo['protocol']['held_out']:,} held-out digits, in the features of the shipped classifier, the Fréchet "
         f"distance is {fd} % of the features' total variance (real against real: {floor:.2f} %), and {agreement} % of "
         f"the samples are recognised as the digit that was asked for ({len(runs)} seeds)."
     )
@@ -61,7 +61,7 @@ def measured() -> tuple[str, str]:
             f"{start['first_step_of_train_digits']} s",
         ),
         (
-            f"`kill -9` at {kill['kills']} random moments ({kill['killed_while_writing']} while a checkpoint was written)",
+            f"`kill -9` at {kill['kills']} random moments, {kill['killed_while_writing']} of them inside a checkpoint",
             f"{kill['kills']} 次随机时刻的 `kill -9`（其中 {kill['killed_while_writing']} 次正在写检查点）",
             "same bytes / 字节相同" if kill["same_bytes"] else "differs",
         ),
@@ -91,10 +91,7 @@ def memory_row(memory: dict) -> list[tuple[str, str, str]]:
 
 
 def sizes() -> str:
-    lines = [
-        "| networks | picture | size | width | generator / critic | memory | pictures/s |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    lines = ["| networks | picture | size | width | generator / critic | memory | pictures/s |", "|---" * 7 + "|"]
     for row in result("sizes")["rows"]:
         sides = " / ".join(f"{row[side] / 1e6:.2f}M" for side in ("generator", "critic"))
         told = f"{row['side']}x{row['side']}x3 | {row['size']} | {row['width']} | {sides} | {row['memory_gb']:.2f} GB"
