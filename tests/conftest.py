@@ -36,11 +36,11 @@ def make_pictures(tmp_path):
 QUICK = """
 from dataclasses import replace
 from torch.nn.functional import adaptive_avg_pool2d
-from rivals import api
+from rivals import api, jobs
 
 real = api.extractor
-api.choose_features = lambda *found: "random"
-api.extractor = lambda name: replace(
+api.choose_features = jobs.choose_features = lambda *found: "random"
+api.extractor = jobs.extractor = lambda name: replace(
     real(name), quick=16, full=16, embed=lambda x: adaptive_avg_pool2d(x.float(), 2).flatten(1)[:, :4].contiguous()
 )
 """
@@ -50,10 +50,11 @@ api.extractor = lambda name: replace(
 @pytest.fixture
 def quick_judge(monkeypatch):
     """As `QUICK`, in this process."""
-    from rivals import api
+    from rivals import api, jobs
 
-    for name in ("extractor", "choose_features"):
-        monkeypatch.setattr(api, name, getattr(api, name))  # put back at the end
+    for module in (api, jobs):
+        for name in ("extractor", "choose_features"):
+            monkeypatch.setattr(module, name, getattr(module, name))  # put back at the end
     exec(QUICK, {})
 
 

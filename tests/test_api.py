@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import rivals
-from rivals import api
+from rivals import jobs
 from rivals.engine.errors import RequestError, StoppedError
 from rivals.engine.run import Target, run_lock
 from rivals.modalities.images import Images
@@ -403,13 +403,13 @@ def test_loading_what_is_not_there_says_so(tmp_path):
 
 
 def test_processes_must_share_a_batch_evenly(monkeypatch, make_pictures, train, tmp_path):
-    monkeypatch.setattr(api, "processes", lambda: (0, 3))
+    monkeypatch.setattr(jobs, "processes", lambda: (0, 3))
     with pytest.raises(RequestError, match=r"batch 8 can't be shared evenly by 3 processes: --set batch=(6|9)"):
         train(make_pictures(), tmp_path / "run")
 
 
 def test_networks_that_need_more_memory_than_there_is_are_refused(make_pictures, train, tmp_path, monkeypatch):
-    monkeypatch.setattr(api, "bytes_free", lambda device: 1000)
+    monkeypatch.setattr(jobs, "bytes_free", lambda device: 1000)
     with pytest.raises(RequestError, match=r"of memory and 0.0 GB are free: lower --set micro_batch=2"):
         train(make_pictures(), tmp_path / "run")
 

@@ -5,10 +5,12 @@ import pytest
 
 MODULES = [
     "rivals",
-    "rivals.api",
+    "rivals.jobs",
+    "rivals.engine.between",
+    "rivals.engine.data",
     "rivals.display",
     "rivals.engine.losses",
-    "rivals.engine.run",
+    "rivals.engine.words",
     "rivals.engine.schedule",
     "rivals.judging.compare",
     "rivals.modalities.images.features",

@@ -4,9 +4,6 @@ recipe.json  modality.json  log.jsonl  samples/  state/  model/  best/  verdict.
 """
 
 import json
-import math
-import operator
-import re
 import signal
 import threading
 import time
@@ -17,65 +14,27 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-import torch
 from filelock import FileLock, Timeout
 
+from .between import Beat, between_rounds
 from .build import build_game, build_optimizers, build_pace
 from .checkpoint import drop_newer, newest_checkpoint, restore, save_checkpoint
-from .data import Dataset, batches, spread, to_device
+from .data import Dataset, batches
 from .errors import RequestError, StoppedError
 from .files import full_disk_told, write_whole
-from .health import ROLLBACKS, calm_down, critic_accuracy, diagnosis, finite, rollback_words
+from .health import ROLLBACKS, calm_down, diagnosis, finite, rollback_words
 from .loggers import Logger
 from .modality import Modality
 from .model import Model
 from .parallel import any_process, from_first, processes
 from .recipe import Recipe, plain
-from .schedule import Budget
-from .train import NonFiniteError, Played, Training, rounds
+from .schedule import Budget, Target
+from .train import NonFiniteError, Training, rounds
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 Scores = dict[str, float]
-OPERATORS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
-VERDICTS = 6  # quick verdicts over a run's length
-PREVIEWS = 12
-
-
-@dataclass(frozen=True)
-class Target:
-    """A wanted quality, such as "fd<5".
-
-    >>> Target.parse("agreement >= 97").met({"agreement": 98.0})
-    True
-    """
-
-    name: str
-    sign: str
-    value: float
-
-    @classmethod
-    def parse(cls, text: str, known: Sequence[str] = ()) -> "Target":
-        """Read a target; `known` are the scores there are.
-
-        Raises:
-            RequestError: it does not read as name, sign, number, or the name is none of the known ones.
-        """
-        match = re.fullmatch(r"\s*(\w+)\s*(<=|>=|<|>)\s*([-+.\deE]+)\s*", text)
-        try:
-            target = cls(match[1], match[2], float(match[3])) if match else None
-        except ValueError:
-            target = None
-        if target is None:
-            raise RequestError(f"--until {text!r} does not read as a quality: write it like 'fd<5'")
-        if known and target.name not in known:
-            raise RequestError(f"--until {text!r}: no score {target.name!r} here; there are {', '.join(known)}")
-        return target
-
-    def met(self, scores: Mapping[str, float]) -> bool:
-        """Whether the scores reach it."""
-        return self.name in scores and OPERATORS[self.sign](scores[self.name], self.value)
 
 
 @dataclass(frozen=True)
@@ -319,102 +278,6 @@ def go_on(run: Run, training: Training, fabric: "Fabric", asked: Callable[[], bo
             return
         if any_process(asked(), fabric.device):  # after all that was due, or a resumed run would do it a round late
             return
-
-
-@dataclass
-class Beat:
-    """What is due by the clock: log lines every second, checkpoints every so often."""
-
-    checkpoint_seconds: float
-    began: float = field(default_factory=time.perf_counter)
-    logged: float = 0.0
-    saved: float = field(default_factory=time.perf_counter)
-    steps: int = 0
-
-    def log_due(self) -> bool:
-        """Whether a second has gone by."""
-        return time.perf_counter() - self.logged >= 1.0
-
-    def save_due(self) -> bool:
-        """Whether it is time for a checkpoint."""
-        return time.perf_counter() - self.saved >= self.checkpoint_seconds
-
-
-def between_rounds(run: Run, training: Training, fabric: "Fabric", played: Played, progress: float, beat: Beat) -> None:
-    """Log, preview, verdict and checkpoint, each when it is due; only the first process writes."""
-    beat.steps += 1
-    if run.first and beat.log_due():
-        log_round(run, training, played, progress, beat, fabric.device)
-    if due(progress, PREVIEWS) > run.done["preview"]:
-        run.done["preview"] = due(progress, PREVIEWS)
-        if run.first:
-            preview(run, training)
-    if due(progress, VERDICTS) > run.done["verdict"]:
-        run.done["verdict"] = due(progress, VERDICTS)
-        if any_process(not finite(training), fabric.device):
-            raise NonFiniteError("generator", training.step, {"weights": torch.tensor(float("nan"))})
-        if run.first:
-            verdict(run, training)
-        share_scores(run)
-        beat.saved = -math.inf  # what was judged is kept
-    if beat.save_due():
-        run.save(training, fabric.strategy.precision.state_dict())
-        beat.saved = time.perf_counter()
-
-
-def share_scores(run: Run) -> None:
-    """Tell all processes the last scores, so that a target stops them together."""
-    if processes()[1] > 1:
-        told: list[Any] = [run.last]
-        torch.distributed.broadcast_object_list(told, src=0)
-        run.last = told[0]
-
-
-def due(progress: float, times: int) -> int:
-    """How many of `times` evenly spread events lie behind.
-
-    >>> due(0.34, 6), due(1.0, 6)
-    (2, 6)
-    """
-    return int(progress * times + 1e-9)
-
-
-def log_round(run: Run, training: Training, played: Played, progress: float, beat: Beat, device: torch.device) -> None:
-    """Losses, the critic's accuracy, rate and time, as a line of the log."""
-    now = time.perf_counter()
-    rate = beat.steps * run.recipe.batch / max(now - beat.began, 1e-9)
-    beat.logged = now
-    real = to_device(run.dataset.cut(spread(run.dataset.train, 128)), device)
-    held = to_device(run.dataset.cut(spread(run.dataset.held_out, 128)), device)
-    run.write(
-        "round",
-        training.step,
-        progress=round(progress, 5),
-        seconds=round(training.seconds, 2),
-        rate=round(rate, 1),
-        losses={name: float(f"{float(loss):.5g}") for name, loss in played.losses.items()},
-        accuracy={name: round(value, 1) for name, value in critic_accuracy(training.game, real, held).items()},  # type: ignore[arg-type]
-    )
-
-
-def preview(run: Run, training: Training) -> None:
-    """A sheet of samples, as a file."""
-    png = run.watch.sheet(run.model(training))
-    folder = run.folder / "samples"
-    folder.mkdir(exist_ok=True)
-    write_whole(folder / f"step-{training.step:09d}.png", png)
-    run.send(lambda logger: logger.picture(training.step, "samples", png))
-
-
-def verdict(run: Run, training: Training) -> None:
-    """Quick scores; the best state is kept beside the last."""
-    model = run.model(training)
-    run.last = run.watch.judge(model)
-    best = run.last["fd"] < run.best.get("fd", float("inf"))
-    if best:
-        run.best = {**run.last, "step": training.step}
-        model.save(run.folder / "best")
-    run.write("verdict", training.step, scores={name: float(f"{v:.6g}") for name, v in run.last.items()}, best=best)
 
 
 def write_json(path: Path, values: Any) -> None:

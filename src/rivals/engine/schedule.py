@@ -1,12 +1,16 @@
-"""Numbers that change over training."""
+"""Numbers that change over training, and when it ends."""
 
 import math
+import operator
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from .errors import RequestError
 
 Shape = Literal["linear", "cosine", "switch"]
+OPERATORS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
 
 @dataclass(frozen=True)
@@ -82,3 +86,38 @@ class Budget:
         if self.seconds is not None:
             shares.append(seconds / self.seconds)
         return min(max(shares), 1.0)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A wanted quality, such as "fd<5".
+
+    >>> Target.parse("agreement >= 97").met({"agreement": 98.0})
+    True
+    """
+
+    name: str
+    sign: str
+    value: float
+
+    @classmethod
+    def parse(cls, text: str, known: Sequence[str] = ()) -> "Target":
+        """Read a target; `known` are the scores there are.
+
+        Raises:
+            RequestError: it does not read as name, sign, number, or the name is none of the known ones.
+        """
+        match = re.fullmatch(r"\s*(\w+)\s*(<=|>=|<|>)\s*([-+.\deE]+)\s*", text)
+        try:
+            target = cls(match[1], match[2], float(match[3])) if match else None
+        except ValueError:
+            target = None
+        if target is None:
+            raise RequestError(f"--until {text!r} does not read as a quality: write it like 'fd<5'")
+        if known and target.name not in known:
+            raise RequestError(f"--until {text!r}: no score {target.name!r} here; there are {', '.join(known)}")
+        return target
+
+    def met(self, scores: Mapping[str, float]) -> bool:
+        """Whether the scores reach it."""
+        return self.name in scores and OPERATORS[self.sign](scores[self.name], self.value)

@@ -1,6 +1,7 @@
 """Which recipe for which pictures: resolution, networks, sizes and batch, each with its reason."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -71,6 +72,29 @@ def choose_frame(survey: Survey, device: torch.device, minutes: float | None) ->
         else "all are brought to that shape"
     )
     return Frame(shape[0], shape[1], survey.channels), f"{why} (--set data.height=... data.width=... overrides)"
+
+
+def pick_frame(
+    recipe: Recipe | None, changes: Mapping[str, str], looked: Survey, device: torch.device, minutes: float | None
+) -> tuple[Frame, str]:
+    """The pictures' shape: from a given recipe or setting, else chosen."""
+    frame, why = choose_frame(looked, device, minutes)
+    given = dict(recipe.data) if recipe is not None else {}
+    for path, value in changes.items():
+        if path.startswith("data."):
+            given[path.removeprefix("data.")] = value
+    for name, value in given.items():
+        if name not in Frame._fields:
+            raise RequestError(f"data.{name}: no such setting; there are {', '.join(Frame._fields)}")
+        try:
+            number = int(value)
+        except (TypeError, ValueError):
+            raise RequestError(f"data.{name} is a whole number, not {value!r}") from None
+        most = 4 if name == "channels" else 4096
+        if not (1 if name == "channels" else 4) <= number <= most:
+            raise RequestError(f"data.{name} lies between {1 if name == 'channels' else 4} and {most}, not at {number}")
+        frame = frame._replace(**{name: number})
+    return frame, "the resolution was given" if given else why
 
 
 def choose_recipe(
