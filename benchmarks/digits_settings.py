@@ -1,6 +1,6 @@
 """Why the defaults for small pictures on a CPU are what they are: one setting changed at a time, the same steps each.
 
-Trains `digits` 3,000 steps for every variant (resumable: a finished one is not trained again) and writes
+Trains `digits` 1,500 steps for every variant (resumable: a finished one is not trained again) and writes
 results/digits_settings.json. One seed each: differences of less than about a tenth mean nothing.
 """
 
@@ -34,7 +34,7 @@ def one(name: str, changes: dict[str, str], steps: int) -> dict:
 
 
 def main() -> None:
-    steps = 3000
+    steps = 1500
     rows = [one(name, changes, steps) for name, changes in VARIANTS.items()]
     write_result("digits_settings", {"steps": steps, "threads": 1, "seed": 0, "rows": rows})
     for row in rows:
