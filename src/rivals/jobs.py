@@ -84,7 +84,7 @@ def open_folder(folder: Path, resume: bool) -> dict[str, Any] | None:
     card = folder / "run.json"
     if not card.exists():
         others = [path.name for path in folder.iterdir() if not path.name.startswith(".")] if folder.exists() else []
-        if set(others) - {"tensorboard"}:
+        if set(others) - {"tensorboard", "wandb"}:  # loggers may have begun before the run did
             raise RequestError(f"{folder} holds other files ({sorted(others)[0]!r} ...); give another --out")
         return None
     if not resume:

@@ -52,13 +52,16 @@ class TensorBoard:
 
 
 class MLflow:
-    """MLflow; offline in `mlruns/` beside the run unless MLFLOW_TRACKING_URI says otherwise."""
+    """MLflow; offline in `mlflow.db` beside the run's folder unless MLFLOW_TRACKING_URI says otherwise."""
 
     def __init__(self, folder: Path, name: str, settings: Mapping[str, object]) -> None:
         import mlflow
 
+        place = folder.parent.absolute()
         if "MLFLOW_TRACKING_URI" not in os.environ:
-            mlflow.set_tracking_uri((folder.parent / "mlruns").absolute().as_uri())
+            mlflow.set_tracking_uri(f"sqlite:///{place / 'mlflow.db'}")
+            if mlflow.get_experiment_by_name("rivals") is None:
+                mlflow.create_experiment("rivals", artifact_location=(place / "mlflow").as_uri())
         mlflow.set_experiment("rivals")
         self.mlflow = mlflow
         mlflow.start_run(run_name=name)
@@ -130,4 +133,8 @@ def open_loggers(names: Sequence[str], folder: Path, settings: Mapping[str, obje
             made.append(make(folder, folder.name, settings))
         except ImportError as error:
             raise RequestError(f"logging to {name} needs its library ({error}): pip install 'rivals[{name}]'") from None
+        except Exception as error:  # a server that does not answer, a key that is not known
+            raise RequestError(
+                f"logging to {name} can't begin: {error}; mend it, or leave it out of --loggers"
+            ) from None
     return made
