@@ -257,7 +257,7 @@ def test_any_value_may_be_odd(run, odd):
             for key in ("step", "scores", "losses", "accuracy", "words", "progress", "best"):
                 file.write(json.dumps({"kind": kind, "step": 5, key: odd}) + "\n")
         file.write(json.dumps({"kind": odd, "step": 5}) + "\n")
-    report(run)
+    assert report(run).text
 
 
 def test_empty_folder(tmp_path):
