@@ -18,7 +18,6 @@ VARIANTS = {
     "gamma 1": {"critic_terms.r1": "1", "critic_terms.r2": "1"},
     "lr 1e-3": {"optimizer.lr": "1e-3"},
     "lr 4e-3": {"optimizer.lr": "4e-3"},
-    "no batch norm in the generator": {"generator.options.norm": "none"},
     "auxiliary classifier": {"critic.options.condition": "auxiliary"},
     "penalties every 4 steps": {"critic_terms.r1.every": "4", "critic_terms.r2.every": "4"},
 }
