@@ -141,8 +141,7 @@ def choose_recipe(
         f"{method}: {chosen.title}",
         why_networks(networks, chosen, device, given),
         why_width,
-        f"batch {batch}: "
-        + ("as published" if chosen.batch else "small batches and many updates learn most in a given time"),
+        f"batch {batch}: " + ("as published" if chosen.batch else "small, for many updates in the time"),
     )
     schedule = "learning rates fall to zero along a cosine over the last 60 % (--set anneal.stop=1 for constant ones)"
     return Choice(recipe, (*(reason for reason in reasons if reason), schedule))
@@ -154,7 +153,7 @@ def why_networks(networks: str, method: Method, device: torch.device, given: boo
         return f"{networks} networks were asked for"
     if method.networks:
         return f"{networks} networks, as published with it"
-    return f"{networks} networks: fastest to learn on a {device.type.upper()} (--set networks=... for others)"
+    return f"{networks} networks: the usual choice on a {device.type.upper()} (--set networks=... for others; docs/sizes.md has speeds)"
 
 
 def choose_condition(images: Images, method: Method, networks: str) -> str:
