@@ -153,7 +153,7 @@ def why_networks(networks: str, method: Method, device: torch.device, given: boo
         return f"{networks} networks were asked for"
     if method.networks:
         return f"{networks} networks, as published with it"
-    return f"{networks} networks: the usual choice on a {device.type.upper()} (--set networks=... for others; docs/sizes.md has speeds)"
+    return f"{networks} networks: the usual choice on a {device.type.upper()} (--set networks=... for others)"
 
 
 def choose_condition(images: Images, method: Method, networks: str) -> str:
