@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from .api import judge, load, train
+    from .comparison import compare
     from .engine.errors import RequestError
     from .engine.model import Model
     from .engine.recipe import Recipe
@@ -19,12 +20,13 @@ _LAZY = {
     "Model": "rivals.engine.model",
     "Recipe": "rivals.engine.recipe",
     "RequestError": "rivals.engine.errors",
+    "compare": "rivals.comparison",
     "judge": "rivals.api",
     "load": "rivals.api",
     "train": "rivals.api",
 }
 
-__all__ = ["Model", "Recipe", "RequestError", "__version__", "judge", "load", "train"]
+__all__ = ["Model", "Recipe", "RequestError", "__version__", "compare", "judge", "load", "train"]
 
 
 def __getattr__(name: str) -> Any:

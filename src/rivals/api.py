@@ -1,20 +1,25 @@
 """The main jobs, in Python: `train`, `load`, `judge`. The command line and the studio stand on these."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from .engine.checkpoint import newest_checkpoint
+from .engine.build import build_game, build_optimizers
+from .engine.checkpoint import newest_checkpoint, restore
 from .engine.errors import RequestError, StoppedError
-from .engine.launch import launch
+from .engine.launch import Command, launch, launched, spread_out
 from .engine.loggers import Logger, open_loggers
+from .engine.method import Method, read_method
 from .engine.model import Model
+from .engine.processes import decide, thread_count
 from .engine.recipe import Recipe
-from .engine.run import Run, Watch, play, run_lock, start_training, write_json
+from .engine.run import Run, Watch, play, run_lock, write_json
 from .engine.schedule import Target
+from .engine.train import Training
 from .jobs import Job, Request, Tell, kept_precision, open_folder, prepare, slug, smaller, write_first_files
 from .modalities.images.cache import load as load_pictures
 from .modalities.images.cache import survey
@@ -31,7 +36,7 @@ def train(
     source: str | Path,
     *,
     out: str | Path | None = None,
-    method: str | None = None,
+    method: str | Method | None = None,
     recipe: Recipe | None = None,
     changes: Mapping[str, str] | None = None,
     minutes: float | None = None,
@@ -45,13 +50,15 @@ def train(
     loggers: Sequence[str] = ("tensorboard",),
     checkpoint_seconds: float = 20.0,
     tell: Tell = lambda entry: None,
+    command: Command | None = None,
 ) -> Model:
     """Train a GAN on pictures and return its generator, the running average at the end.
 
     Args:
         source: a folder, zip, .npz, IDX files, a Parquet or Arrow table, or a built-in name (`digits`, `faces`).
         out: the run's folder; `runs/NAME` if not given. It may not hold another run.
-        method: a name in `rivals.engine.methods.METHODS`; "r3gan" if not given.
+        method: a name in `rivals.engine.methods.METHODS`, or a JSON file or a `Method` of one's own; "r3gan" if not
+            given.
         recipe: a whole recipe instead of the chosen one.
         changes: settings to change, such as {"optimizer.lr": "1e-4"}.
         minutes: wall-clock time of training; 10 if neither this nor `steps` nor `until` is given.
@@ -66,6 +73,7 @@ def train(
         loggers: any of "tensorboard", "mlflow", "wandb".
         checkpoint_seconds: time between checkpoints.
         tell: called with every line of the log and with what was found and chosen before the first step.
+        command: the command line that asks for this, if one does: on a CPU it may be started again for more processes.
 
     Raises:
         RequestError: the request can't be served.
@@ -74,6 +82,7 @@ def train(
     """
     if recipe is not None and method is not None:
         raise RequestError("a recipe holds its method: give --recipe or --method, not both")
+    name, own = own_method(method)
     folder = Path(out) if out is not None else Path("runs") / slug(source)
     changes = dict(changes or {})
     precision = precision or changes.pop("precision", None)
@@ -82,25 +91,42 @@ def train(
         source=source,
         folder=folder,
         recipe=recipe,
-        method=method,
+        method=name,
+        own=own,
         changes=changes,
         asked={name: value for name, value in asked.items() if value is not None},
         features=features,
+        processes=None if command is None else command.processes,
         resume=resume,
     )
+    threads = torch.get_num_threads()
     fabric = launch(device, precision or kept_precision(request))
     first = fabric.is_global_zero
-    with run_lock(folder):
+    with run_lock(folder), ExitStack() as ending:
         stored = open_folder(folder, resume)
         with fabric.rank_zero_first():
             job = prepare(request, stored, fabric.device, tell if first else silent)
         if job.recipe.until is not None:
             Target.parse(job.recipe.until, score_names(job.images))
+        if command is not None and fabric.device.type == "cpu" and not launched():
+            data = dataset(job.pictures)
+            spread = decide(job.recipe, job.images, data, asked=command.processes, kept=job.spread, tell=tell)
+            job = replace(job, spread=spread)
+            fabric = ending.enter_context(spread_out(spread, command.words, device, job.recipe.precision))
         judge = PicturesJudge.of(job.pictures, extractor(job.features)) if first else None
         made = open_loggers(loggers, folder, asdict(job.recipe)) if first else []
         if first:
             write_first_files(job)  # only now: a request that was refused leaves the folder free
-        return carry_out(job, judge, fabric, made, checkpoint_seconds, tell)
+        return carry_out(job, judge, fabric, made, checkpoint_seconds, tell, threads)
+
+
+def own_method(method: str | Method | None) -> tuple[str | None, Method | None]:
+    """A method's name, and what it is if it is no published one: a file's method is named after the file."""
+    if isinstance(method, Method):
+        return "own", method
+    if method is not None and method.endswith(".json"):
+        return Path(method).stem, read_method(Path(method))
+    return method, None
 
 
 def silent(entry: Mapping[str, Any]) -> None:
@@ -119,8 +145,9 @@ def carry_out(
     made: Sequence[Logger],
     checkpoint_seconds: float,
     tell: Tell,
+    threads: int,
 ) -> Model:
-    """Train, save the model, judge it, write the report."""
+    """Train, save the model, judge it with so many threads (the other processes wait), write the report."""
     shown = torch.Generator().manual_seed(job.recipe.seed)
     noise = torch.randn(100, job.recipe.latent, generator=shown)
     labels = torch.arange(100) % max(len(job.images.classes), 1) if job.images.classes else None
@@ -128,16 +155,20 @@ def carry_out(
     def sheet(model: Model) -> bytes:
         return job.images.sheet(model.from_noise(noise, labels))  # type: ignore[arg-type]
 
+    def quick(model: Model) -> dict[str, float]:
+        with thread_count(threads):
+            return judge.quick(model) if judge else {}
+
     first = fabric.is_global_zero
     about = {"source": job.source, "data_sha256": job.pictures.content}
-    quick = judge.quick if judge else lambda model: {}
     watch = Watch(quick, sheet, tell if first else silent, score_names(job.images))
-    run = Run(job.folder, job.recipe, job.images, dataset(job.pictures), watch, about, made, checkpoint_seconds)
+    data = dataset(job.pictures, fabric.device)
+    run = Run(job.folder, job.recipe, job.images, data, watch, about, made, checkpoint_seconds)
     try:
         training = play(run, fabric)
     except (StoppedError, KeyboardInterrupt):
         if first:
-            save_newest(run, fabric)
+            save_newest(run)
         raise
     except RuntimeError as error:
         if not any(words in str(error) for words in ("out of memory", "allocate memory")):
@@ -153,7 +184,9 @@ def carry_out(
     if judge is not None:
         model.save(job.folder / "model")
         tell({"kind": "judging", "step": training.step})
-        verdict = {**judge.full(model), "step": training.step, "best": run.best, "seconds": training.seconds}
+        with thread_count(threads):
+            scores = judge.full(model)
+        verdict = {**scores, "step": training.step, "best": run.best, "seconds": training.seconds}
         write_json(job.folder / "verdict.json", verdict)
         write_extras(job, judge, model)
         from .judging.report import write_report
@@ -164,15 +197,15 @@ def carry_out(
     return model
 
 
-def save_newest(run: Run, fabric: "Fabric") -> None:
-    """Make the newest good state usable as a model, after an interruption or a failure."""
-    if newest_checkpoint(run.folder / "state") is None:
+def save_newest(run: Run) -> None:
+    """Make the newest good state usable as a model, after an interruption or a failure; other processes may be gone."""
+    checkpoint = newest_checkpoint(run.folder / "state")
+    if checkpoint is None or not checkpoint.values["step"]:
         return
-    watch = replace(run.watch, told=silent)
-    quiet = replace(run, watch=watch, loggers=())
-    training = start_training(quiet, fabric)
-    if training.step:
-        quiet.model(training).save(run.folder / "model")
+    game = build_game(run.recipe, run.modality)
+    training = Training.of(game, build_optimizers(run.recipe, game))
+    restore(training, checkpoint)
+    run.model(training).save(run.folder / "model")
 
 
 def write_extras(job: Job, judge: PicturesJudge, model: Model) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from .cli_parts import say, shown, split_setting
 from .engine.errors import RequestError, StoppedError
 
 app = typer.Typer(
@@ -47,6 +48,7 @@ PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
     "  rivals train digits --method wgan-gp --steps 5000\n\n"
     '  rivals train faces --until "fd_share<5" --minutes 60\n\n'
     "  rivals train photos/ --out runs/photos --resume\n\n"
+    "  rivals train photos/ --processes 2\n\n"
     "  torchrun --nproc-per-node=2 -m rivals train photos/"
 )
 def train(
@@ -66,15 +68,19 @@ def train(
     precision: Annotated[Precision | None, typer.Option(help="Floating-point precision. [default: 32]")] = None,
     features: Annotated[str | None, typer.Option(help="Feature space of the verdict. [default: by the data]")] = None,
     loggers: Annotated[str, typer.Option(help="By comma: tensorboard, mlflow, wandb; or none.")] = "tensorboard",
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Processes on a CPU. [default: measured with --minutes, else 1]")
+    ] = None,
     checkpoint_every: Annotated[float, typer.Option(help="Seconds between checkpoints.", min=0)] = 20.0,
 ) -> None:
     """Train a GAN on SOURCE: samples, verdict and report go to the run's folder."""
     from . import api
     from .display import Display
+    from .engine.launch import Command
     from .engine.recipe import read
 
     display = Display()
-    try:
+    with shown(display):
         api.train(
             source,
             out=out,
@@ -92,21 +98,51 @@ def train(
             loggers=[name.strip() for name in loggers.split(",") if name.strip() not in ("", "none")],
             checkpoint_seconds=checkpoint_every,
             tell=display,
+            command=Command(tuple(sys.argv[1:]), processes),
         )
-    except KeyboardInterrupt:
-        display.clear()
-        say("interrupted: the same command with --resume goes on from what was saved")
-        raise typer.Exit(130) from None
-    finally:
-        display.clear()
 
 
-def split_setting(text: str) -> tuple[str, str]:
-    """`optimizer.lr=1e-4` in two."""
-    path, sign, value = text.partition("=")
-    if not sign or not path.strip():
-        raise RequestError(f"--set {text!r} does not read as NAME=VALUE, such as optimizer.lr=1e-4")
-    return path.strip(), value.strip()
+@app.command(
+    epilog="Examples:\n\n"
+    "  rivals compare photos/ --methods r3gan,wgan-gp,hinge --minutes 5 --seeds 3\n\n"
+    "  rivals compare digits --methods r3gan,dcgan --steps 2000 --out runs/two\n\n"
+    "  rivals compare photos/ --seeds 3 --resume"
+)
+def compare(
+    source: Annotated[str, typer.Argument(help="Pictures, as `rivals train` takes them.")],
+    methods: Annotated[
+        str, typer.Option(help="By comma: names of `rivals recipes`, or JSON files.")
+    ] = "r3gan,wgan-gp,hinge",
+    minutes: Annotated[float | None, typer.Option(help="Train each run this long. [default: 5]")] = None,
+    steps: Annotated[int | None, typer.Option(help="Train each run this many steps.")] = None,
+    seeds: Annotated[int, typer.Option(help="Runs a method gets; from 2 on there are intervals.")] = 1,
+    out: Annotated[Path | None, typer.Option(help="The comparison's folder. [default: runs/compare-NAME]")] = None,
+    features: Annotated[str | None, typer.Option(help="Feature space of the verdicts. [default: by the data]")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a setting of every recipe: batch=64. May be repeated.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on; finished runs are not trained again.")] = False,
+    device: Annotated[Device, typer.Option(help="Where to train.")] = Device.auto,
+) -> None:
+    """Train methods against each other on SOURCE: one page with a ranking, curves and samples."""
+    from . import comparison
+    from .display_comparison import ComparisonDisplay
+
+    display = ComparisonDisplay()
+    with shown(display):
+        comparison.compare(
+            source,
+            methods=methods,
+            minutes=minutes,
+            steps=steps,
+            seeds=seeds,
+            out=out,
+            features=features,
+            changes=dict(split_setting(text) for text in set_ or []),
+            resume=resume,
+            device=device.value,
+            tell=display,
+        )
 
 
 @app.command(
@@ -175,34 +211,23 @@ def judge(
 
 @app.command(epilog="Examples:\n\n  rivals recipes\n\n  rivals recipes wgan-gp")
 def recipes(name: Annotated[str | None, typer.Argument(help="A method, for all of it.")] = None) -> None:
-    """List the methods there are, each with its paper."""
+    """List the methods there are, each with its paper; or one with its formula, numbers and measured scores."""
     from rich.console import Console
 
     from .engine.methods import METHODS
     from .engine.names import named
+    from .methods_words import in_full, measured_words
 
     console = Console(highlight=False)
     if name is None:
         for key, method in METHODS.items():
-            console.print(f"[bold]{key:12}[/] {method.title}\n{'':13}{method.paper}", soft_wrap=True)
+            console.print(f"[bold]{key:16}[/] {method.title}\n{'':17}{method.paper}", soft_wrap=True, markup=True)
         console.print("\nOne in full: rivals recipes NAME. To use one: rivals train photos/ --method NAME")
         return
-    method = named(name, METHODS, "method")
-    optimizer = method.optimizer
-    lines = {
-        "what": method.title,
-        "paper": method.paper,
-        "read": method.url,
-        "minimise": method.formula,
-        "critic steps": method.critic_steps,
-        "terms": ", ".join(f"{key} x {weight.start:g}" for key, weight in method.critic_terms.items()) or "none",
-        "networks": method.networks or "the modality's own",
-        "norm": f"generator {method.norm[0]}, critic {'spectral' if method.spectral else method.norm[1]}",
-        "Adam": f"lr {optimizer.lr:g}, betas {optimizer.betas[0]:g} and {optimizer.betas[1]:g}",
-        "batch": method.batch or "chosen by the modality",
-    }
-    for key, value in lines.items():
-        console.print(f"[bold]{key:12}[/] {value}", soft_wrap=True)
+    for word, told in in_full(named(name, METHODS, "method")).items():
+        console.print(f"[bold]{word:12}[/] {told}", soft_wrap=True)
+    for told in measured_words(name):
+        console.print(f"[bold]{'measured':12}[/] {told}", soft_wrap=True)
 
 
 @app.command(epilog="Example:\n\n  rivals report runs/digits")
@@ -241,8 +266,3 @@ def main() -> None:
     except OSError as error:  # a full or read-only disk, a folder one may not write to
         say(f"{error.filename or 'the disk'}: {error.strerror or error}")
         raise SystemExit(2) from None
-
-
-def say(words: str) -> None:
-    """One line to the error stream."""
-    print(f"rivals: {' '.join(words.split())}", file=sys.stderr)

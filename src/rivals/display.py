@@ -32,6 +32,7 @@ class Display:
             "writing": self.reading,
             "found": self.found,
             "plan": self.plan,
+            "spread": self.spread,
             "round": self.round,
             "verdict": self.verdict,
             "event": self.event,
@@ -113,6 +114,10 @@ class Display:
             f"[bold]Takes[/] about {duration(entry['seconds'])} on this {entry['device'].upper()}{until}, "
             f"{entry['memory_gb']:.1f} GB of memory; goes to [bold]{escape(entry['folder'])}[/] (Ctrl-C saves)"
         )
+
+    def spread(self, entry: Mapping[str, Any]) -> None:
+        """How the run is spread over the cores, and why."""
+        self.say(f"  {escape(entry['words'])}")
 
     def round(self, entry: Mapping[str, Any]) -> None:
         """Progress."""

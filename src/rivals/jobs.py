@@ -14,9 +14,12 @@ import rivals
 from .engine.cost import bytes_free, matmul_rate
 from .engine.errors import RequestError
 from .engine.files import write_whole
+from .engine.method import Method
 from .engine.parallel import processes
+from .engine.processes import Spread, check_processes
 from .engine.recipe import Recipe, change, read, to_json
 from .engine.run import write_json
+from .engine.tune import PENALTIES
 from .modalities.images.cache import Pictures, Survey, survey
 from .modalities.images.cache import load as load_pictures
 from .modalities.images.features import choose as choose_features
@@ -38,15 +41,21 @@ FORMAT = 1  # of a run's folder
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What a person asked for: `asked` holds minutes, steps, until, seed and precision, as far as they were given."""
+    """What a person asked for.
+
+    `own` is a method of their own under the name `method`; `asked` holds minutes, steps, until, seed and precision, as
+    far as they were given.
+    """
 
     source: str | Path
     folder: Path
     recipe: Recipe | None = None
     method: str | None = None
+    own: Method | None = None
     changes: Mapping[str, str] = field(default_factory=dict)
     asked: Mapping[str, Any] = field(default_factory=dict)
     features: str | None = None
+    processes: int | None = None
     resume: bool = False
 
 
@@ -60,6 +69,7 @@ class Job:
     images: Images
     pictures: Pictures
     features: str
+    spread: Spread | None = None  # over processes and threads; None where others than we decide it
 
 
 def slug(source: str | Path) -> str:
@@ -114,7 +124,7 @@ def prepare(request: Request, stored: Mapping[str, Any] | None, device: torch.de
     )
     tell({"kind": "found", "found": asdict(looked.found)})
     recipe, reasons = resumed(request, stored) or chosen(request, looked, device)
-    check_processes(recipe)
+    check_processes(recipe.batch, request.processes, device)
     frame = Frame(**recipe.data)
     told = estimate(recipe, expected_images(looked, frame), device)  # before decoding: what can't be done costs no time
     tell({"kind": "plan", "folder": str(request.folder), "recipe": asdict(recipe), "reasons": reasons, **told})
@@ -129,7 +139,8 @@ def prepare(request: Request, stored: Mapping[str, Any] | None, device: torch.de
         )
     images = Images.of(pictures)
     space = feature_space(request, stored, looked, device)
-    return Job(request.folder, str(request.source), settled(recipe, images), images, pictures, space)
+    spread = Spread.kept(stored or {})
+    return Job(request.folder, str(request.source), settled(recipe, images), images, pictures, space, spread)
 
 
 def resumed(request: Request, stored: Mapping[str, Any] | None) -> tuple[Recipe, tuple[str, ...]] | None:
@@ -159,9 +170,20 @@ def chosen(request: Request, looked: Survey, device: torch.device) -> tuple[Reci
     recipe = request.recipe
     reasons: tuple[str, ...] = (why,)
     if recipe is None:
-        choice = choose_recipe(images, request.method or "r3gan", device, minutes, steps, networks=networks)
+        choice = choose_recipe(
+            images,
+            request.method or "r3gan",
+            device,
+            minutes,
+            steps,
+            own=request.own,
+            networks=networks,
+            pictures=looked.found.count,
+        )
         recipe, reasons = choice.recipe, (why, *choice.reasons)
     recipe = replace(recipe, data=frame._asdict())
+    if any(path.split(".")[:2] == ["critic_terms", name] for path in changes for name in PENALTIES):
+        recipe = replace(recipe, tune=None)  # who gives a weight means it
     for path, value in changes.items():
         recipe = change(recipe, path, value)
     return settled(with_budget(recipe, request.asked), images), reasons
@@ -224,14 +246,6 @@ def refuse_changes(recipe: Recipe, stored: Recipe, changes: Mapping[str, str], m
             )
 
 
-def check_processes(recipe: Recipe) -> None:
-    """A batch must come out even over the processes."""
-    _, world = processes()
-    if recipe.batch % world:
-        near = -(-recipe.batch // world) * world
-        raise RequestError(f"batch {recipe.batch} can't be shared evenly by {world} processes: --set batch={near}")
-
-
 def estimate(recipe: Recipe, images: Images, device: torch.device) -> dict[str, Any]:
     """Parameters, memory and time, said before the first step.
 
@@ -279,6 +293,7 @@ def write_first_files(job: Job) -> None:
             "data_sha256": job.pictures.content,
             "features": job.features,
             "found": asdict(job.pictures.found),
+            "spread": None if job.spread is None else job.spread._asdict(),
         },
     )
     write_whole(job.folder / "recipe.json", to_json(job.recipe).encode())

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from rivals.engine.game import Duel
-from rivals.engine.health import calm_down, critic_accuracy, diagnosis, finite, rollback_words
+from rivals.engine.health import calm_down, critic_accuracy, critic_advantage, diagnosis, finite, rollback_words
 from rivals.engine.train import NonFiniteError, Training, anneal
 from rivals.engine.types import Batch, Verdict
 
@@ -47,6 +47,13 @@ def test_accuracy_leaves_modes_and_gradients_as_they_were():
     assert game.training
     assert game.critic.drop.training
     assert game.critic.scale.grad is None
+
+
+def test_the_advantage_is_the_share_of_held_out_samples_ranked_above_fakes():
+    game = training().game
+    game.train()
+    assert critic_advantage(game, Batch(torch.tensor([[2.0], [0.5], [0.0], [-0.9]]))) == 0.625  # fakes are 0
+    assert game.critic.drop.training
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -23,6 +23,7 @@ CRITIC = {  # by the papers: real x, fake y
     "minimax": lambda x, y: -np.log(sigmoid(x)) - np.log(sigmoid(-y)),
     "relativistic": lambda x, y: -np.log(sigmoid(x - y)),
     "relativistic_average": lambda x, y: -np.log(sigmoid(x - y.mean())) - np.log(sigmoid(x.mean() - y)),
+    "score_difference": lambda x, y: (1 / 2 + np.tanh(y / 2) / 2) - (1 / 2 + np.tanh(x / 2) / 2),
     "wasserstein": lambda x, y: y - x,
 }
 GENERATOR = {
@@ -32,6 +33,7 @@ GENERATOR = {
     "minimax": lambda x, y: np.log(sigmoid(-y)),
     "relativistic": lambda x, y: -np.log(sigmoid(y - x)),
     "relativistic_average": lambda x, y: -np.log(sigmoid(y - x.mean())) - np.log(sigmoid(y.mean() - x)),
+    "score_difference": lambda x, y: -1 / 2 - np.tanh(y / 2) / 2,
     "wasserstein": lambda x, y: -y,
 }
 logits = arrays(np.float64, 6, elements=st.floats(-30, 30, width=64))
@@ -91,3 +93,21 @@ def test_relativistic_losses_do_not_see_a_common_shift(real, fake, shift):
     x, y = torch.from_numpy(real), torch.from_numpy(fake)
     for name in ("relativistic", "relativistic_average"):
         torch.testing.assert_close(LOSSES[name].critic(x + shift, y + shift), LOSSES[name].critic(x, y))
+
+
+@given(p=arrays(np.float64, 4, elements=st.floats(0.01, 1)), q=arrays(np.float64, 4, elements=st.floats(0.01, 1)))
+def test_the_best_score_difference_is_the_total_variation(p, q):
+    """On four points with probabilities p and q, the best bounded critic is 1 where p > q and 0 elsewhere."""
+    p, q = p / p.sum(), q / q.sum()
+    sure = torch.from_numpy(np.where(p > q, 40.0, -40.0))
+    loss = LOSSES["score_difference"].critic(sure, sure[None].T)  # (fake, real): every pair
+    won = -(torch.from_numpy(np.outer(q, p)) * loss).sum()
+    assert float(won) == pytest.approx(np.abs(p - q).sum() / 2, abs=1e-9)
+
+
+@given(real=logits, fake=logits)
+def test_the_score_difference_is_bounded_and_zero_sum(real, fake):
+    x, y = torch.from_numpy(real), torch.from_numpy(fake)
+    loss = LOSSES["score_difference"]
+    assert (loss.critic(x, y).abs() <= 1).all()
+    torch.testing.assert_close(loss.critic(x, y) + loss.generator(x, y), -torch.sigmoid(x))

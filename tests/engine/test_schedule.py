@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rivals.engine.errors import RequestError
-from rivals.engine.schedule import Budget, Curve, Weight
+from rivals.engine.schedule import Budget, Curve, Target, Weight
 
 numbers = st.floats(-100, 100)
 shares = st.floats(0, 1)
@@ -68,3 +68,17 @@ def test_a_budget_is_a_number_above_zero(value):
 def test_progress_is_the_larger_share_and_never_more_than_all(steps, seconds, step, elapsed):
     assert Budget(steps, seconds).progress(step, elapsed) == pytest.approx(min(max(step / steps, elapsed / seconds), 1))
     assert Budget(steps).progress(step, elapsed) == min(step / steps, 1)
+
+
+@pytest.mark.parametrize("text", ["equilibrium", " equilibrium "])
+def test_equilibrium_is_a_target_that_is_met_when_a_run_says_so(text):
+    target = Target.parse(text, ("fd",))
+    assert target.met({"fd": 3.0, "equilibrium": 1.0})
+    assert not target.met({"fd": 3.0, "equilibrium": 0.0})
+    assert not target.met({"fd": 3.0})
+
+
+@pytest.mark.parametrize("text", ["equilibrium<1", "Equilibrium", "balance"])
+def test_a_target_like_equilibrium_that_is_none_is_refused(text):
+    with pytest.raises(RequestError, match="--until"):
+        Target.parse(text, ("fd",))

@@ -129,7 +129,7 @@ def test_the_squared_gradient_passes_gradcheck_and_gradgradcheck():
     )
 
 
-@pytest.mark.parametrize("name", ["r1", "r2", "gradient_penalty"])
+@pytest.mark.parametrize("name", ["r1", "r2", "gradient_penalty", "dragan"])
 def test_a_penaltys_gradient_on_the_weights_equals_finite_differences(name):
     critic, real, fake = SmallCritic(), drawn(4, 3), drawn(4, 3, seed=1)
 
@@ -258,3 +258,86 @@ def test_half_precision_logits_are_judged_in_full_precision():
     r = a_round(lambda x, c: Verdict((x.half() * 300,)), drawn(4, 1), drawn(4, 1, seed=1))
     assert adversarial(LOSSES["least_squares"])[0](r).dtype == torch.float32
     assert torch.isfinite(adversarial(LOSSES["least_squares"])[0](r))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_dragan_around_a_linear_critics_real_samples_is_its_norm_less_one_squared(shape):
+    weight = drawn(*shape).double()
+    r = a_round(linear(weight), drawn(6, *shape, seed=1).double(), drawn(6, *shape, seed=2).double())
+    assert number(terms.dragan(r)) == pytest.approx(number((weight.norm() - 1) ** 2), rel=1e-5)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_dragan_asks_a_quadratic_critic_within_half_a_deviation_above_the_real_samples(shape):
+    real = drawn(6, *shape, seed=1)
+    asked = []
+    r = a_round(lambda x, c: asked.append(x) or Verdict((x.square().flatten(1).sum(1) / 2,)), real, drawn(6, *shape))
+    torch.manual_seed(3)
+    penalty = number(terms.dragan(r))
+    torch.manual_seed(3)
+    points = real.numpy() + 0.5 * real.numpy().std() * torch.rand(6, *shape).numpy()
+    norm = np.sqrt((points.reshape(6, -1) ** 2).sum(1))
+    assert penalty == pytest.approx(((norm - 1) ** 2).mean(), rel=1e-4)
+    (points,) = asked
+    away = (points - real) / real.std(correction=0)
+    assert away.min() >= 0
+    assert away.max() < 0.5
+    assert points.is_leaf  # cut off from whatever made the real samples
+
+
+def test_dragan_of_one_sample_of_one_number_is_finite():
+    assert number(terms.dragan(a_round(linear(3.0), drawn(1, 1), drawn(1, 1)))) == pytest.approx(4.0)
+
+
+def test_whole_numbers_in_a_sample_take_no_part_in_dragan():
+    a = drawn(3, 2)
+    edges = torch.zeros(5, 4, dtype=torch.int64)
+    graph = Graph(drawn(5, 3, 2), edges)
+    r = a_round(lambda g, c: Verdict(((g.nodes * a).flatten(1).sum(1) + g.edges.sum(1),)), graph, graph)
+    assert number(terms.dragan(r)) == pytest.approx(number((a.norm() - 1) ** 2), rel=1e-5)
+
+
+def told(real, fake):
+    """A round in which the critic gives these logits, one or many a sample, by member."""
+    both = {0: [torch.as_tensor(part) for part in real], 1: [torch.as_tensor(part) for part in fake]}
+    return a_round(lambda x, c: Verdict(tuple(both[int(x[0, 0])])), torch.zeros(1, 1), torch.ones(1, 1))
+
+
+@given(st.lists(st.tuples(*[st.lists(st.floats(-5, 5), min_size=3, max_size=3)] * 2), min_size=1, max_size=5))
+def test_lecam_equals_its_formula_with_weighted_running_means(batches):
+    """Independent: after n batches the running mean is the mean with weights 0.99^(n - 1), ..., 0.99, 1."""
+    lecam = terms.LeCam()
+    for n in range(1, len(batches) + 1):
+        real, fake = (np.array([batch[side] for batch in batches[:n]]) for side in (0, 1))
+        weights = 0.99 ** np.arange(n - 1, -1, -1)
+        means = [np.average(part.mean(1), weights=weights) for part in (real, fake)]
+        expected = ((real[-1] - means[1]) ** 2).mean() + ((fake[-1] - means[0]) ** 2).mean()
+        assert number(lecam(told([real[-1]], [fake[-1]]))) == pytest.approx(expected, rel=1e-3, abs=1e-4)
+
+
+def test_lecam_averages_over_members_of_any_shape():
+    real, fake = [drawn(4, 1), drawn(4, 1, 3, 3, seed=1)], [drawn(4, 1, seed=2), drawn(4, 1, 3, 3, seed=3)]
+    a, b = (np.mean([number(part.mean()) for part in side]) for side in (real, fake))
+    expected = np.mean([number((part - b).square().mean()) for part in real])
+    expected += np.mean([number((part - a).square().mean()) for part in fake])
+    assert number(terms.LeCam()(told(real, fake))) == pytest.approx(expected, rel=1e-5)
+
+
+def test_lecam_moves_the_logits_and_never_its_own_means():
+    lecam, scale = terms.LeCam(), torch.ones((), requires_grad=True)
+    real, fake = drawn(5, 1), drawn(5, 1, seed=1)
+    r = a_round(lambda x, c: Verdict((scale * x,)), real, fake)
+    lecam(r).backward()
+    held = 2 * number((real * (real - fake.mean())).mean() + (fake * (fake - real.mean())).mean())
+    assert number(scale.grad) == pytest.approx(held, rel=1e-4)
+    assert not any(part.requires_grad for part in lecam.buffers())
+    assert list(lecam.parameters()) == []
+
+
+def test_lecams_memory_survives_its_state():
+    lecam, other = terms.LeCam(), terms.LeCam()
+    rounds = [told([drawn(3, seed=at)], [drawn(3, seed=9 + at)]) for at in range(4)]
+    for r in rounds[:3]:
+        lecam(r)
+    other.load_state_dict(lecam.state_dict())
+    assert number(other(rounds[3])) == number(lecam(rounds[3])) != number(terms.LeCam()(rounds[3]))

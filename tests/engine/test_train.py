@@ -12,6 +12,7 @@ from rivals.engine.schedule import Budget, Curve
 from rivals.engine.terms import Term, adversarial
 from rivals.engine.train import (
     NonFiniteError,
+    Now,
     Pace,
     Training,
     anneal,
@@ -47,6 +48,10 @@ def data(count=6, classes=0, seed=0):
     return Batch(torch.rand(count, 1, 8, 8) * 2 - 1, torch.randint(classes, (count,)) if classes else None)
 
 
+def now(training, pace):
+    return Now(training.game.play, single_device(training), pace, 0, 0.0)
+
+
 def weights(module):
     return torch.cat([part.detach().flatten() for part in module.parameters()]).clone()
 
@@ -70,7 +75,7 @@ def test_a_batch_in_pieces_has_the_gradient_of_the_whole(most, classes, monkeypa
             at[0] = 0
             before = {name: part.clone() for name, part in side.module.state_dict().items()}
             rate, side.optimizer.param_groups[0]["lr"] = side.optimizer.param_groups[0]["lr"], 0.0
-            update(side, other, batch, single_device(training), Pace(micro_batch=micro), step=0, progress=0.0)
+            update(side, other, batch, now(training, Pace(micro_batch=micro)))
             side.optimizer.param_groups[0]["lr"] = rate
             side.module.load_state_dict(before)
             grads.append(torch.cat([part.grad.flatten() for part in side.module.parameters()]))
@@ -90,17 +95,18 @@ def test_pieces_cover_the_batch_with_their_labels_and_shares():
 def test_a_gradient_is_clipped_to_its_largest_norm():
     training, _ = begun()
     side, other = players(training)[::-1]
-    update(side, other, data(), single_device(training), Pace(), step=0, progress=0.0)
+    update(side, other, data(), now(training, Pace()))
     free = torch.cat([part.grad.flatten() for part in side.module.parameters()]).norm()
     training, _ = begun()
     side, other = players(training)[::-1]
-    update(side, other, data(), single_device(training), Pace(clip=float(free) / 10), step=0, progress=0.0)
+    update(side, other, data(), now(training, Pace(clip=float(free) / 10)))
     clipped = torch.cat([part.grad.flatten() for part in side.module.parameters()]).norm()
     assert float(clipped) <= float(free) / 10 * 1.001
 
 
+@pytest.mark.parametrize("share", [True, False])
 @pytest.mark.parametrize("steps", [1, 3])
-def test_the_critic_takes_its_turns_each_on_a_batch_of_its_own(steps):
+def test_the_critic_takes_its_turns_each_on_a_batch_of_its_own(steps, share):
     training, _ = begun("hinge")
     taken = []
     turns = {"critic": 0, "generator": 0}
@@ -112,10 +118,47 @@ def test_the_critic_takes_its_turns_each_on_a_batch_of_its_own(steps):
             taken.append(len(taken))
             yield data(seed=len(taken))
 
-    played = list(rounds(training, stream(), Budget(steps=2), pace=Pace(critic_steps=steps)))
+    played = list(rounds(training, stream(), Budget(steps=2), pace=Pace(critic_steps=steps, share_fakes=share)))
     assert len(played) == 2
     assert turns == {"critic": 2 * steps, "generator": 2}
-    assert len(taken) == 2 * (steps + 1)
+    assert len(taken) == 2 * (steps + (not share)) == 2 * Pace(critic_steps=steps, share_fakes=share).batches
+
+
+@pytest.mark.parametrize("micro", [None, 2])
+def test_shared_fakes_are_made_once_and_a_batch_in_pieces_shares_none(micro):
+    training, _ = begun()
+    made = []
+    training.game.generator.register_forward_hook(lambda *args: made.append(1))
+    list(rounds(training, iter(lambda: data(), None), Budget(steps=1), pace=Pace(critic_steps=2, micro_batch=micro)))
+    assert len(made) == (2 if micro is None else 3 * 3)
+
+
+def test_a_generator_that_learns_from_shared_fakes_gets_the_gradient_of_its_own_round():
+    grads = []
+    for share in (True, False):
+        training, _ = begun()
+        noise = torch.randn(6, 64, generator=torch.Generator().manual_seed(3))
+        training.game.generator.register_forward_pre_hook(lambda module, args, z=noise: (z, *args[1:]))
+        batch = data()
+        list(rounds(training, iter(lambda: batch, None), Budget(steps=1), pace=Pace(share_fakes=share)))
+        grads.append(torch.cat([part.grad.flatten() for part in training.game.generator.parameters()]))
+    torch.testing.assert_close(grads[0], grads[1], rtol=1e-5, atol=1e-8)
+
+
+def test_the_critics_weights_are_clipped_and_the_generators_are_not():
+    training, _ = begun()
+    batch = data()
+    list(rounds(training, iter(lambda: batch, None), Budget(steps=2), pace=Pace(clip_weights=0.01)))
+    assert float(weights(training.game.critic).abs().max()) == pytest.approx(0.01)
+    assert float(weights(training.game.generator).abs().max()) > 0.05
+
+
+def test_the_second_beta_follows_its_curve():
+    training, _ = begun()
+    batch = data()
+    pace = Pace(beta2=Curve(0.9, 0.99, "linear"))
+    list(rounds(training, iter(lambda: batch, None), Budget(steps=2), pace=pace))
+    assert training.optimizers[1].param_groups[0]["betas"] == (0.0, pytest.approx(0.945))
 
 
 def test_the_running_average_equals_its_closed_form_and_copies_buffers():
@@ -133,7 +176,7 @@ def test_the_running_average_equals_its_closed_form_and_copies_buffers():
 @pytest.mark.parametrize(("half_life", "ramp"), [(30.0, 1e9), (1e9, 0.5), (0.0, 0.05)])
 def test_a_half_life_of_so_many_samples_halves_the_past(half_life, ramp):
     training, _ = begun()
-    pace = Pace(average_half_life=half_life, average_ramp=ramp)
+    pace = Pace(average_half_life=Curve(half_life), average_ramp=ramp)
     expected = weights(training.average)
     batch = data()
     for step, _ in enumerate(rounds(training, iter(lambda: batch, None), Budget(steps=3), pace=pace)):

@@ -155,3 +155,26 @@ def test_chart_is_well_formed():
     check = Check()
     check.feed(drawn(Series("a", [(float(step), step % 7) for step in range(1_000)]), span=(0, 100)))
     assert check.open_tags == []
+
+
+def test_lines_beside_a_curve_are_drawn_thin_within_the_axes_and_not_in_the_legend():
+    svg = drawn(Series("mean", [(1.0, 5.0), (2.0, 4.0)], [[(1.0, 1.0), (2.0, 9.0)], [(4.0, 2.0)]]))
+    assert svg.count('class="beside"') == 2
+    assert svg.count("<li>") == 1
+    found = coordinates(svg)
+    assert all(-1 <= each <= charts.WIDTH + 1 for each in found)
+    assert f"{charts.RIGHT}.0 " in svg, "the last of all points, one beside, is at the right end"
+    assert "1 value that were not finite" in drawn(Series("mean", [(1.0, 5.0)], [[(1.0, NAN)]]))
+
+
+def test_what_the_points_lie_along_is_named():
+    svg = drawn(Series("fd", [(10.0, 5.0), (20.0, 4.0)]), along="second")
+    assert ">seconds</text>" in svg
+    assert "<title>second 10\nfd: 5</title>" in svg
+    assert "from 5 at second 10 to 4 at second 20" in svg
+
+
+def test_tips_say_the_nearest_value_of_each_curve():
+    svg = drawn(Series("a", [(0.0, 1.0), (100.0, 2.0)]), Series("b", [(10.0, 7.0), (30.0, 8.0), (90.0, 9.0)]))
+    assert "<title>step 90\na: 2\nb: 9</title>" in svg
+    assert "<title>step 10\na: 1\nb: 7</title>" in svg

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from .data import spread, to_device
+from .equilibrium import Standing, settled
 from .files import write_whole
-from .health import critic_accuracy, finite
+from .health import critic_accuracy, critic_advantage, finite
 from .parallel import any_process, processes
+from .schedule import EQUILIBRIUM
 from .train import NonFiniteError, Played, Training
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from .run import Run
 
 VERDICTS = 6  # quick verdicts over a run's length
+VERDICTS_TO_SETTLE = 24  # so many where an equilibrium is waited for, which takes a history
 PREVIEWS = 12
 
 
@@ -52,12 +55,12 @@ def between_rounds(
         run.done["preview"] = due(progress, PREVIEWS)
         if run.first:
             preview(run, training)
-    if due(progress, VERDICTS) > run.done["verdict"]:
-        run.done["verdict"] = due(progress, VERDICTS)
+    if due(progress, verdicts(run)) > run.done["verdict"]:
+        run.done["verdict"] = due(progress, verdicts(run))
         if any_process(not finite(training), fabric.device):
             raise NonFiniteError("generator", training.step, {"weights": torch.tensor(float("nan"))})
         if run.first:
-            verdict(run, training)
+            verdict(run, training, fabric.device)
         share_scores(run)
         beat.saved = -math.inf  # what was judged is kept
     if beat.save_due():
@@ -68,9 +71,19 @@ def between_rounds(
 def share_scores(run: "Run") -> None:
     """Tell all processes the last scores, so that a target stops them together."""
     if processes()[1] > 1:
-        told: list[Any] = [run.last]
+        told: list[Any] = [run.last, run.history]
         torch.distributed.broadcast_object_list(told, src=0)
-        run.last = told[0]
+        run.last, run.history = told
+
+
+def verdicts(run: "Run") -> int:
+    """How many quick verdicts there are over a run's length."""
+    return VERDICTS_TO_SETTLE if settles(run) else VERDICTS
+
+
+def settles(run: "Run") -> bool:
+    """Whether the run goes on until an equilibrium."""
+    return (run.recipe.until or "").strip() == EQUILIBRIUM
 
 
 def due(progress: float, times: int) -> int:
@@ -111,12 +124,20 @@ def preview(run: "Run", training: Training) -> None:
     run.send(lambda logger: logger.picture(training.step, "samples", png))
 
 
-def verdict(run: "Run", training: Training) -> None:
-    """Quick scores; the best state is kept beside the last."""
+def verdict(run: "Run", training: Training, device: torch.device) -> None:
+    """Quick scores; the best state is kept beside the last. Where equilibrium is waited for, whether it is there."""
     model = run.model(training)
     run.last = run.watch.judge(model)
     best = run.last["fd"] < run.best.get("fd", float("inf"))
     if best:
         run.best = {**run.last, "step": training.step}
         model.save(run.folder / "best")
-    run.write("verdict", training.step, scores={name: float(f"{v:.6g}") for name, v in run.last.items()}, best=best)
+    scores = {name: float(f"{v:.6g}") for name, v in run.last.items()}
+    if not settles(run):
+        run.write("verdict", training.step, scores=scores, best=best)
+        return
+    held = to_device(run.dataset.cut(spread(run.dataset.held_out, 512)), device)
+    ahead = critic_advantage(training.game, held)  # type: ignore[arg-type]
+    run.history.append(Standing(training.step, run.last["fd"], ahead))
+    run.last = {**run.last, EQUILIBRIUM: float(settled(run.history))}
+    run.write("verdict", training.step, scores=scores, best=best, advantage=round(ahead, 4))

@@ -1,24 +1,29 @@
 """Recipe and modality to game and optimizers: the one place where names become objects."""
 
+import copy
 import inspect
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
 import torch
-from torch import nn
-from torch.nn.utils import parametrizations
+from torch import Tensor, nn
+from torch.nn.utils import parametrizations, parametrize
 
+from .augment import Augment, strengthener
 from .errors import RequestError
 from .game import Duel
 from .losses import LOSSES
-from .methods import Optimizer
+from .method import Optimizer
 from .modality import Modality
 from .names import named
+from .pack import Packed
 from .recipe import Recipe, Use
 from .schedule import Weight
 from .terms import TERMS, Measure, Term, adversarial
 from .train import Pace
+from .tune import adjuster
+from .types import Sample
 
 
 def build_network(use: Use, known: Mapping[str, Callable[..., nn.Module]], what: str, **given: Any) -> nn.Module:
@@ -43,21 +48,22 @@ def build_network(use: Use, known: Mapping[str, Callable[..., nn.Module]], what:
         raise RequestError(f"{what} {use.name!r} can't be built with {told}: {error}") from None
 
 
-def build_terms(weights: Mapping[str, Weight], known: Mapping[str, Measure]) -> dict[str, Term]:
-    """Terms by name, with their weights."""
-    return {name: Term(named(name, known, "term"), weight, weight.every) for name, weight in weights.items()}
+def build_terms(weights: Mapping[str, Weight], known: Mapping[str, Measure | type[nn.Module]]) -> dict[str, Term]:
+    """Terms by name, with their weights; one with a memory is a module, made anew for every game."""
+    terms = {}
+    for name, weight in weights.items():
+        found = named(name, known, "term")
+        terms[name] = Term(found() if isinstance(found, type) else found, weight, weight.every)
+    return terms
 
 
 def build_game(recipe: Recipe, modality: Modality) -> Duel:
     """The game that a recipe describes, on the CPU, initialised from the recipe's seed."""
     torch.manual_seed(recipe.seed)
-    common = modality.common()
-    generator = build_network(recipe.generator, modality.generators, "generator", latent=recipe.latent, **common)
-    critic = build_network(recipe.critic, modality.critics, "critic", **common)
-    if recipe.spectral:
-        add_spectral_norm(critic)
+    generator, critic = build_sides(recipe, modality)
     critic_half, generator_half = adversarial(named(recipe.loss, LOSSES, "loss"))
     known = {**TERMS, **modality.terms}
+    penalised = {"r1", "r2"} & set(recipe.critic_terms)  # joined, each would go back through both sides' pass
     return Duel(
         generator.to(memory_format=torch.channels_last),  # type: ignore[call-overload]  # dense convolutions like it
         critic.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
@@ -65,14 +71,62 @@ def build_game(recipe: Recipe, modality: Modality) -> Duel:
         critic_terms={"adversarial": Term(critic_half), **build_terms(recipe.critic_terms, known)},
         generator_terms={"adversarial": Term(generator_half), **build_terms(recipe.generator_terms, known)},
         show=modality.show,
+        adjust=None if recipe.tune is None else adjuster(recipe.tune),
+        joined=not penalised and not couples_batch(critic),
+        **augmentation(recipe.augment, modality),
     )
+
+
+def couples_batch(module: nn.Module) -> bool:
+    """Whether what a network says of a sample depends on the others in its batch (batch norm, batch deviation)."""
+    return any(getattr(part, "couples_batch", False) for part in module.modules())
+
+
+def build_sides(recipe: Recipe, modality: Modality) -> tuple[nn.Module, nn.Module]:
+    """Generator and critic."""
+    common = dict(modality.common())
+    generator = build_network(recipe.generator, modality.generators, "generator", latent=recipe.latent, **common)
+    if recipe.pack > 1:
+        channels, *rest = common["shape"]
+        common["shape"] = (channels * recipe.pack, *rest)
+    critic = build_network(recipe.critic, modality.critics, "critic", **common)
+    if recipe.spectral:
+        add_spectral_norm(critic)
+    if recipe.generator_spectral:
+        add_spectral_norm(generator)
+    return generator, Packed(critic, recipe.pack) if recipe.pack > 1 else critic
+
+
+def augmentation(augment: Augment, modality: Modality) -> dict[str, Any]:
+    """What a duel needs to know of the augmentation."""
+    if not augment.operations:
+        return {}
+    operations = modality.operations(augment.operations)
+
+    def apply(sample: Sample, cond: Tensor | None, strength: Tensor) -> tuple[Sample, Tensor | None]:
+        return modality.augment(sample, operations, strength), cond
+
+    return {"augment": apply, "strengthen": strengthener(augment)}
 
 
 def add_spectral_norm(module: nn.Module) -> None:
     """Divide every layer's weight by its largest singular value (Miyato et al., 2018)."""
     for part in list(module.modules()):
+        if hasattr(part, "parametrizations"):
+            continue  # a network that was published with it on some layers has it there already
         if isinstance(part, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Embedding):
             parametrizations.spectral_norm(part)
+
+
+def bare(module: nn.Module) -> nn.Module:
+    """A network with its spectral normalisation worked into its weights, as it is saved; itself if there is none."""
+    if not any(parametrize.is_parametrized(part) for part in module.modules()):
+        return module
+    copied = copy.deepcopy(module)
+    for part in copied.modules():
+        for name in list(getattr(part, "parametrizations", ())):
+            parametrize.remove_parametrizations(part, name)
+    return copied
 
 
 def build_optimizers(recipe: Recipe, game: Duel) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
@@ -83,12 +137,18 @@ def build_optimizers(recipe: Recipe, game: Duel) -> tuple[torch.optim.Optimizer,
 
 
 def build_optimizer(settings: Optimizer, module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """Adam, fused where the device has it (fused steps can't be clipped under a loss scaler)."""
-    parameters = list(module.parameters())
+    """The optimizer, fused where the device has it (fused steps can't be clipped under a loss scaler)."""
+    parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
     scaled = recipe.precision == "16-mixed" and recipe.clip is not None
     fused = parameters[0].device.type in ("cpu", "cuda") and not scaled
-    betas = (float(settings.betas[0]), float(settings.betas[1]))
-    return torch.optim.Adam(parameters, settings.lr, betas=betas, eps=settings.eps, fused=fused)
+    lr, decay = settings.lr, settings.decay
+    beta1, beta2 = float(settings.betas[0]), float(settings.betas[1])  # an int 0 is refused by torch
+    if settings.name == "sgd":
+        return torch.optim.SGD(parameters, lr, momentum=beta1, weight_decay=decay, fused=fused)
+    if settings.name == "rmsprop":
+        return torch.optim.RMSprop(parameters, lr, alpha=beta2, eps=settings.eps, weight_decay=decay, foreach=True)
+    make = torch.optim.AdamW if settings.name == "adamw" else torch.optim.Adam
+    return make(parameters, lr, betas=(beta1, beta2), eps=settings.eps, weight_decay=decay, fused=fused)
 
 
 def build_pace(recipe: Recipe) -> Pace:
@@ -99,4 +159,7 @@ def build_pace(recipe: Recipe) -> Pace:
         clip=recipe.clip,
         anneal=recipe.anneal,
         average_half_life=recipe.average_half_life,
+        beta2=recipe.beta2,
+        clip_weights=recipe.clip_weights,
+        share_fakes=recipe.share_fakes,
     )

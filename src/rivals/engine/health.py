@@ -1,10 +1,12 @@
 """What goes wrong in a game, seen early and said in words."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 
+from .equilibrium import advantage
 from .game import Duel
 from .train import NonFiniteError, Training
 from .types import Batch, Sample
@@ -19,23 +21,38 @@ def critic_accuracy(game: Duel, real: Batch, held_out: Batch) -> dict[str, float
     "Right" is on the proper side of the middle between its mean logits on real and fake, since the losses leave the
     zero point of a critic free. Held-out far under real says that the critic has learned its samples by heart.
     """
-    training = game.training
-    game.eval()
-    try:
+    with looking_on(game):
         fake = game.play(real)
         logits = {
             "real": first_logits(game, real.real, real.cond),
             "fake": first_logits(game, fake.fake, fake.cond),
             "held_out": first_logits(game, held_out.real, held_out.cond),
         }
-    finally:
-        game.train(training)
     middle = (logits["real"].mean() + logits["fake"].mean()) / 2
     return {
         "real": 100 * float((logits["real"] > middle).float().mean()),
         "fake": 100 * float((logits["fake"] < middle).float().mean()),
         "held_out": 100 * float((logits["held_out"] > middle).float().mean()),
     }
+
+
+@torch.no_grad()
+def critic_advantage(game: Duel, held_out: Batch) -> float:
+    """How often the critic ranks real samples it never trained on above fakes of as many, from 0 to 1."""
+    with looking_on(game):
+        fake = game.play(held_out)
+        return advantage(first_logits(game, held_out.real, held_out.cond), first_logits(game, fake.fake, fake.cond))
+
+
+@contextmanager
+def looking_on(game: Duel) -> Iterator[None]:
+    """The game in evaluation mode, and afterwards as it was."""
+    training = game.training
+    game.eval()
+    try:
+        yield
+    finally:
+        game.train(training)
 
 
 def first_logits(game: Duel, sample: Sample, cond: torch.Tensor | None) -> torch.Tensor:

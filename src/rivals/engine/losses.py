@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from torch import Tensor
+from torch import Tensor, sigmoid
 from torch.nn.functional import relu, softplus
 
 
@@ -43,6 +43,11 @@ least_squares = Loss(
 wasserstein = Loss(lambda real, fake: fake - real, lambda _, fake: -fake)
 """The Kantorovich dual; needs a critic that is kept Lipschitz by a penalty (Arjovsky et al., 2017)."""
 
+score_difference = Loss(lambda real, fake: sigmoid(fake) - sigmoid(real), lambda _, fake: -sigmoid(fake))
+"""The difference of scores between 0 and 1: the total variation (Nowozin et al., 2016, table 6, T = tanh(v)/2 with v
+half the logit). Unlike `wasserstein` it lies between -1 and 1 without a penalty; it saturates where the critic is sure.
+"""
+
 relativistic = Loss(
     lambda real, fake: softplus(fake - real), lambda real, fake: softplus(real - fake), relativistic=True
 )
@@ -62,5 +67,6 @@ LOSSES = {
     "minimax": minimax,
     "relativistic": relativistic,
     "relativistic_average": relativistic_average,
+    "score_difference": score_difference,
     "wasserstein": wasserstein,
 }

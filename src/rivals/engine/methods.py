@@ -1,69 +1,19 @@
-"""Published games as plain values: `METHODS["r3gan"]`."""
+"""The methods, each as its paper has it: `METHODS["r3gan"]`."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from .method import Method, Optimizer
+from .schedule import Curve, Weight
 
-from .errors import RequestError
-from .schedule import Weight
+GOODFELLOW = "Goodfellow et al., 2014, Generative Adversarial Networks"
+MIYATO = "Miyato et al., 2018, Spectral Normalization for Generative Adversarial Networks"
+LOGISTIC = "D: softplus(-D(x)) + softplus(D(G(z)));  G: softplus(-D(G(z)))"
+HINGE = "D: relu(1 - D(x)) + relu(1 + D(G(z)));  G: -D(G(z))"
 
-
-@dataclass(frozen=True)
-class Optimizer:
-    """Settings of Adam (Kingma and Ba, 2015), which every method here uses."""
-
-    lr: float = 2e-4
-    betas: tuple[float, float] = (0.0, 0.99)
-    eps: float = 1e-8
-
-    def __post_init__(self) -> None:
-        if not 0 < self.lr < 10:
-            raise RequestError(f"a learning rate lies between 0 and 10, not at {self.lr}")
-        if not all(0 <= beta < 1 for beta in self.betas):
-            raise RequestError(f"Adam's betas lie between 0 and below 1, not at {self.betas}")
-        if not self.eps > 0:
-            raise RequestError(f"Adam's eps lies above 0, not at {self.eps}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Method:
-    """The part of a recipe that a paper published; plays on any modality.
-
-    Args:
-        title: what it is, in a line.
-        paper: authors, year, title.
-        url: where to read it.
-        formula: what the critic (D) and the generator (G) minimise.
-        loss: a name in `losses.LOSSES`.
-        critic_terms, generator_terms: further terms by name in `terms.TERMS`, with their weights.
-        networks: the networks it was published with, by name, where a modality has them; None for the modality's own.
-        norm: normalisation in (generator, critic) as published: "batch", "none".
-        spectral: spectral normalisation of the critic's layers.
-        batch: as published; None leaves the choice to the modality.
-    """
-
-    title: str
-    paper: str
-    url: str
-    formula: str
-    loss: str
-    critic_terms: Mapping[str, Weight] = field(default_factory=dict)
-    generator_terms: Mapping[str, Weight] = field(default_factory=dict)
-    critic_steps: int = 1
-    optimizer: Optimizer = Optimizer()
-    networks: str | None = None
-    norm: tuple[str, str] = ("none", "none")
-    spectral: bool = False
-    batch: int | None = None
-
-
-_GOODFELLOW = "Goodfellow et al., 2014, Generative Adversarial Networks"
-
-METHODS: dict[str, Method] = {
+CLASSIC: dict[str, Method] = {
     "gan": Method(
         title="the classic: two perceptrons and a cross-entropy, with the non-saturating generator",
-        paper=_GOODFELLOW,
+        paper=GOODFELLOW,
         url="https://arxiv.org/abs/1406.2661",
-        formula="D: softplus(-D(x)) + softplus(D(G(z)));  G: softplus(-D(G(z)))",
+        formula=LOGISTIC,
         loss="logistic",
         networks="mlp",
         optimizer=Optimizer(2e-4, (0.9, 0.999)),
@@ -71,7 +21,7 @@ METHODS: dict[str, Method] = {
     ),
     "gan-minimax": Method(
         title="the value function of 2014 itself, whose generator saturates",
-        paper=_GOODFELLOW + " (eq. 1)",
+        paper=GOODFELLOW + " (eq. 1)",
         url="https://arxiv.org/abs/1406.2661",
         formula="D: softplus(-D(x)) + softplus(D(G(z)));  G: -softplus(D(G(z)))",
         loss="minimax",
@@ -79,16 +29,44 @@ METHODS: dict[str, Method] = {
         optimizer=Optimizer(2e-4, (0.9, 0.999)),
         batch=128,
     ),
+    "cgan": Method(
+        title="labels for both sides, joined to noise and sample",
+        paper="Mirza and Osindero, 2014, Conditional Generative Adversarial Nets",
+        url="https://arxiv.org/abs/1411.1784",
+        formula="D: softplus(-D(x, y)) + softplus(D(G(z, y), y));  G: softplus(-D(G(z, y), y))",
+        loss="logistic",
+        networks="mlp",
+        condition="concat",
+        needs_labels=True,
+        optimizer=Optimizer(2e-4, (0.5, 0.999)),
+        batch=100,
+    ),
     "dcgan": Method(
         title="convolutions with batch normalisation on both sides",
         paper="Radford et al., 2016, Unsupervised Representation Learning with Deep Convolutional GANs",
         url="https://arxiv.org/abs/1511.06434",
-        formula="D: softplus(-D(x)) + softplus(D(G(z)));  G: softplus(-D(G(z)))",
+        formula=LOGISTIC,
         loss="logistic",
         networks="dcgan",
         norm=("batch", "batch"),
         optimizer=Optimizer(2e-4, (0.5, 0.999)),
         batch=128,
+    ),
+    "acgan": Method(
+        title="the critic also names the class, of real and fake",
+        paper="Odena et al., 2017, Conditional Image Synthesis with Auxiliary Classifier GANs",
+        url="https://arxiv.org/abs/1610.09585",
+        formula="D: softplus(-D(x)) + softplus(D(G(z, y))) - log C(y|x) - log C(y|G(z, y));  "
+        "G: softplus(-D(G(z, y))) - log C(y|G(z, y))",
+        loss="logistic",
+        critic_terms={"classify_real": Weight(1.0), "classify_fake": Weight(1.0)},
+        generator_terms={"classify_fake": Weight(1.0)},
+        networks="dcgan",
+        norm=("batch", "batch"),
+        condition="auxiliary",
+        needs_labels=True,
+        optimizer=Optimizer(2e-4, (0.5, 0.999)),
+        batch=100,
     ),
     "lsgan": Method(
         title="least squares instead of cross-entropy",
@@ -99,6 +77,31 @@ METHODS: dict[str, Method] = {
         networks="dcgan",
         norm=("batch", "batch"),
         optimizer=Optimizer(2e-4, (0.5, 0.999)),
+        batch=64,
+    ),
+    "score-difference": Method(
+        title="the difference of bounded scores: the critic's share of right answers, made smooth",
+        paper="Nowozin et al., 2016, f-GAN (total variation); zero-centred penalties by Mescheder et al., 2018",
+        url="https://arxiv.org/abs/1606.00709",
+        formula="D: sigmoid(D(G(z))) - sigmoid(D(x)) + gamma/2 (|grad D(x)|^2 + |grad D(G(z))|^2);  "
+        "G: -sigmoid(D(G(z)))",
+        loss="score_difference",
+        critic_terms={"r1": Weight(1.0), "r2": Weight(1.0)},
+    ),
+}
+
+LIPSCHITZ: dict[str, Method] = {
+    "wgan": Method(
+        title="Wasserstein distance, the critic's weights clipped",
+        paper="Arjovsky et al., 2017, Wasserstein GAN",
+        url="https://arxiv.org/abs/1701.07875",
+        formula="D: D(G(z)) - D(x), |weights| <= 0.01;  G: -D(G(z))",
+        loss="wasserstein",
+        networks="dcgan",
+        norm=("batch", "batch"),
+        critic_steps=5,
+        clip_weights=0.01,
+        optimizer=Optimizer(5e-5, (0.0, 0.99), name="rmsprop"),
         batch=64,
     ),
     "wgan-gp": Method(
@@ -113,17 +116,142 @@ METHODS: dict[str, Method] = {
         optimizer=Optimizer(1e-4, (0.0, 0.9)),
         batch=64,
     ),
+    "dragan": Method(
+        title="the critic's gradient kept near 1 around the data",
+        paper="Kodali et al., 2017, On Convergence and Stability of GANs",
+        url="https://arxiv.org/abs/1705.07215",
+        formula="D: softplus(-D(x)) + softplus(D(G(z))) + 10 (|grad D(x + noise)| - 1)^2;  G: softplus(-D(G(z)))",
+        loss="logistic",
+        critic_terms={"dragan": Weight(10.0)},
+        norm=("batch", "none"),
+        optimizer=Optimizer(2e-4, (0.5, 0.999)),
+        batch=64,
+    ),
     "hinge": Method(
         title="hinge loss with spectral normalisation of the critic",
-        paper="Miyato et al., 2018, Spectral Normalization for Generative Adversarial Networks",
+        paper=MIYATO,
         url="https://arxiv.org/abs/1802.05957",
-        formula="D: relu(1 - D(x)) + relu(1 + D(G(z)));  G: -D(G(z))",
+        formula=HINGE,
         loss="hinge",
         norm=("batch", "none"),
         spectral=True,
         critic_steps=5,
         optimizer=Optimizer(2e-4, (0.0, 0.9)),
         batch=64,
+    ),
+    "sngan": Method(
+        title="hinge and spectral normalisation with residual networks",
+        paper=MIYATO + " (appendix B.4)",
+        url="https://arxiv.org/abs/1802.05957",
+        formula=HINGE,
+        loss="hinge",
+        networks="sngan",
+        spectral=True,
+        critic_steps=5,
+        optimizer=Optimizer(2e-4, (0.0, 0.9)),
+        batch=64,
+    ),
+    "projection": Method(
+        title="the class enters the critic as a product with its features",
+        paper="Miyato and Koyama, 2018, cGANs with Projection Discriminator",
+        url="https://arxiv.org/abs/1802.05637",
+        formula="D: relu(1 - D(x, y)) + relu(1 + D(G(z, y), y));  G: -D(G(z, y), y)",
+        loss="hinge",
+        networks="sngan",
+        condition="projection",
+        needs_labels=True,
+        spectral=True,
+        critic_steps=5,
+        optimizer=Optimizer(2e-4, (0.0, 0.9)),
+        batch=64,
+    ),
+    "sagan": Method(
+        title="self-attention and spectral normalisation on both sides, two learning rates",
+        paper="Zhang et al., 2019, Self-Attention Generative Adversarial Networks",
+        url="https://arxiv.org/abs/1805.08318",
+        formula=HINGE,
+        loss="hinge",
+        networks="sagan",
+        spectral=True,
+        generator_spectral=True,
+        optimizer=Optimizer(1e-4, (0.0, 0.9)),
+        critic_optimizer=Optimizer(4e-4, (0.0, 0.9)),
+        batch=64,
+    ),
+    "biggan": Method(
+        title="SAGAN with shared class embeddings, noise for every stage and orthogonal initialisation, small",
+        paper="Brock et al., 2019, Large Scale GAN Training for High Fidelity Natural Image Synthesis",
+        url="https://arxiv.org/abs/1809.11096",
+        formula=HINGE,
+        loss="hinge",
+        networks="biggan",
+        spectral=True,
+        generator_spectral=True,
+        critic_steps=2,
+        optimizer=Optimizer(5e-5, (0.0, 0.999), eps=1e-6),
+        critic_optimizer=Optimizer(2e-4, (0.0, 0.999), eps=1e-6),
+        batch=64,
+    ),
+}
+
+MODERN: dict[str, Method] = {
+    "ragan": Method(
+        title="each side against the mean of the other",
+        paper="Jolicoeur-Martineau, 2019, The relativistic discriminator",
+        url="https://arxiv.org/abs/1807.00734",
+        formula="D: softplus(mean D(G(z)) - D(x)) + softplus(D(G(z)) - mean D(x));  G: the same with the sides exchanged",
+        loss="relativistic_average",
+        norm=("batch", "none"),
+        spectral=True,
+        optimizer=Optimizer(2e-4, (0.5, 0.999)),
+        batch=32,
+    ),
+    "gan-r1": Method(
+        title="the classic losses with a zero-centred penalty on real samples",
+        paper="Mescheder et al., 2018, Which Training Methods for GANs do actually Converge?",
+        url="https://arxiv.org/abs/1801.04406",
+        formula="D: softplus(-D(x)) + softplus(D(G(z))) + gamma/2 |grad D(x)|^2;  G: softplus(-D(G(z)))",
+        loss="logistic",
+        critic_terms={"r1": Weight(1.0)},
+        optimizer=Optimizer(1e-4, (0.0, 0.99)),
+        batch=64,
+    ),
+    "stylegan2": Method(
+        title="a mapped style for every layer, modulated convolutions, path-length regularisation",
+        paper="Karras et al., 2020, Analyzing and Improving the Image Quality of StyleGAN",
+        url="https://arxiv.org/abs/1912.04958",
+        formula="D: softplus(-D(x)) + softplus(D(G(z))) + gamma/2 |grad D(x)|^2;  "
+        "G: softplus(-D(G(z))) + 2 (|J y| - a)^2",
+        loss="logistic",
+        critic_terms={"r1": Weight(1.0, every=16)},
+        generator_terms={"path_length": Weight(2.0, every=4)},
+        networks="stylegan2",
+        optimizer=Optimizer(2e-3, (0.0, 0.99)),
+        batch=32,
+    ),
+    "fastgan": Method(
+        title="skip-layer excitation and a critic that must reconstruct what it sees: for small data",
+        paper="Liu et al., 2021, Towards Faster and Stabilized GAN Training for High-fidelity Few-shot Image Synthesis",
+        url="https://arxiv.org/abs/2101.04775",
+        formula=HINGE + ", and |decoder(features(x)) - x| for D",
+        loss="hinge",
+        critic_terms={"reconstruct": Weight(1.0)},
+        networks="fastgan",
+        spectral=True,
+        augment=("diffaugment",),
+        optimizer=Optimizer(2e-4, (0.5, 0.999)),
+        batch=8,
+    ),
+    "projected": Method(
+        title="a critic on frozen ImageNet features: learns fast from pictures like photographs",
+        paper="Sauer et al., 2021, Projected GANs Converge Faster",
+        url="https://arxiv.org/abs/2111.01007",
+        formula="D: sum over scales of relu(1 - D_l(P_l(x))) + relu(1 + D_l(P_l(G(z))));  G: -sum D_l(P_l(G(z)))",
+        loss="hinge",
+        networks="projected",
+        augment=("diffaugment",),
+        optimizer=Optimizer(2e-4, (0.0, 0.99)),
+        batch=32,
     ),
     "r3gan": Method(
         title="relativistic pairing with zero-centred penalties on real and fake: stable, and keeps the modes",
@@ -132,7 +260,10 @@ METHODS: dict[str, Method] = {
         formula="D: softplus(D(G(z)) - D(x)) + gamma/2 (|grad D(x)|^2 + |grad D(G(z))|^2);  "
         "G: softplus(D(x) - D(G(z)))",
         loss="relativistic",
-        critic_terms={"r1": Weight(1.0), "r2": Weight(1.0)},
+        critic_terms={"r1": Weight(1.0, 0.1, "cosine"), "r2": Weight(1.0, 0.1, "cosine")},
+        beta2=Curve(0.9, 0.99, "cosine"),
         optimizer=Optimizer(2e-4, (0.0, 0.99)),
     ),
 }
+
+METHODS: dict[str, Method] = {**CLASSIC, **LIPSCHITZ, **MODERN}

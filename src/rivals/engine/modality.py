@@ -1,6 +1,6 @@
 """Modalities: all that the engine needs to know of one kind of data."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ class Modality(Protocol):
     suffix: ClassVar[str]
     generators: ClassVar[Mapping[str, Callable[..., nn.Module]]]
     critics: ClassVar[Mapping[str, Callable[..., nn.Module]]]
-    terms: ClassVar[Mapping[str, Measure]]
+    terms: ClassVar[Mapping[str, Measure | type[nn.Module]]]
 
     def common(self) -> Mapping[str, Any]:
         """What every network of this modality is told: the shape of a sample, the number of classes."""
@@ -23,6 +23,14 @@ class Modality(Protocol):
 
     def show(self, raw: Any) -> Sample:
         """Turn the generator's output into what the critic sees (relax logits to near one-hots)."""
+        ...
+
+    def operations(self, names: Sequence[str]) -> tuple[str, ...]:
+        """The augmenting operations that these names, or names of groups, stand for."""
+        ...
+
+    def augment(self, sample: Sample, operations: Sequence[str], strength: Tensor) -> Sample:
+        """Put each sample through each operation with probability `strength`; twice differentiable."""
         ...
 
     def condition(self, wish: str | None, count: int) -> Tensor | None:

@@ -57,13 +57,16 @@ class Model:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             cond = self.modality.condition(wish, count)
-            return self.from_noise(torch.randn(count, self.latent), cond)
+            z = torch.randn(count, self.latent)
+        return self.from_noise(z, cond, seed=seed + 1)
 
     @torch.inference_mode()
-    def from_noise(self, z: Tensor, cond: Tensor | None = None) -> Sample:
-        """What the generator makes of noise (count, latent) and conditions, on the CPU."""
+    def from_noise(self, z: Tensor, cond: Tensor | None = None, *, seed: int = 0) -> Sample:
+        """What the generator makes of noise (count, latent) and conditions, on the CPU; `seed` is of what it draws."""
         device = next(self.network.parameters()).device
-        raw = self.network.eval()(z.to(device), None if cond is None else cond.to(device))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            raw = self.network.eval()(z.to(device), None if cond is None else cond.to(device))
         return each(lambda part: part.float().cpu(), self.modality.show(raw))
 
     def interpolate(self, frames: int, *, seed: int = 0, wish: str | None = None, stops: int = 5) -> Sample:

@@ -22,16 +22,22 @@ def own_rows(draw: Callable[..., Tensor], count: int, *shape: int, device: torch
     return draw(world * count, *shape, device=device)[rank * count : (rank + 1) * count]
 
 
-def share_gradients(module: nn.Module) -> None:
-    """Average the gradients of all processes in one message: all that data-parallel training needs."""
+def share_gradients(module: nn.Module, loss: Tensor) -> Tensor:
+    """Average the gradients of all processes, and their loss, in one message: all that data-parallel training needs.
+
+    Returns:
+        The mean of all processes' losses: what is not a number in one is so in all.
+    """
     _, world = processes()
     gradients = [parameter.grad for parameter in module.parameters() if parameter.grad is not None]
-    if world > 1 and gradients:
-        flat = torch.cat([gradient.flatten() for gradient in gradients])
-        dist.all_reduce(flat)
-        flat /= world
-        for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
-            gradient.copy_(part.view_as(gradient))
+    if world == 1:
+        return loss
+    flat = torch.cat([*(gradient.flatten() for gradient in gradients), loss.to(torch.float32).flatten()])
+    dist.all_reduce(flat)
+    flat /= world
+    for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients] + [1])[:-1], strict=True):
+        gradient.copy_(part.view_as(gradient))
+    return flat[-1]
 
 
 def any_process(flag: bool, device: torch.device) -> bool:

@@ -10,9 +10,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from .augment import Augment
 from .errors import RequestError
-from .methods import Optimizer
+from .method import Optimizer
 from .schedule import Budget, Curve, Weight
+from .tune import Tune
 
 
 @dataclass(frozen=True)
@@ -35,14 +37,21 @@ class Recipe:
         latent: width of the noise.
         loss: a name in `losses.LOSSES`.
         critic_terms, generator_terms: further terms by name in `terms.TERMS`, with their weights.
-        spectral: spectral normalisation of the critic.
+        tune: how a factor on the weights of R1 and R2 is found in the first rounds; None to take them as they are.
+        spectral, generator_spectral: spectral normalisation of the critic and of the generator.
         critic_steps: critic updates for one of the generator.
-        optimizer: settings of Adam; `critic_optimizer` only where the critic's differ.
+        optimizer: its name and settings; `critic_optimizer` only where the critic's differ.
         batch: samples a step, over all processes.
         micro_batch: take a batch in pieces of this size; None for whole.
         clip: largest norm of a side's gradient; None for no limit.
+        clip_weights: largest absolute value of a weight of the critic; None for no limit.
+        pack: how many samples of one side the critic sees at once (PacGAN).
+        augment: what the critic's samples go through.
+        share_fakes: the generator learns from the critic's last batch and fakes instead of others: faster.
         anneal: factor on the learning rates over training.
+        beta2: of Adam over training; None leaves it where the optimizer has it.
         average_half_life: of the generator's running average, in samples.
+        compile: compile what torch.compile can; of use on a GPU only.
         precision: "32-true", "bf16-mixed" or "16-mixed".
         seed: of weights, noise and the order of data.
         steps, minutes: when to stop, whichever comes first.
@@ -58,15 +67,23 @@ class Recipe:
     loss: str = "relativistic"
     critic_terms: Mapping[str, Weight] = field(default_factory=dict)
     generator_terms: Mapping[str, Weight] = field(default_factory=dict)
+    tune: Tune | None = None
     spectral: bool = False
+    generator_spectral: bool = False
     critic_steps: int = 1
     optimizer: Optimizer = field(default_factory=Optimizer)
     critic_optimizer: Optimizer | None = None
     batch: int = 64
     micro_batch: int | None = None
     clip: float | None = None
+    clip_weights: float | None = None
+    pack: int = 1
+    augment: Augment = field(default_factory=Augment)
+    share_fakes: bool = True
     anneal: Curve = field(default_factory=lambda: Curve(1.0))
-    average_half_life: float = 10_000.0
+    beta2: Curve | None = None
+    average_half_life: Curve = field(default_factory=lambda: Curve(10_000.0))
+    compile: bool = False
     precision: str = "32-true"
     seed: int = 0
     steps: int | None = None
@@ -83,10 +100,15 @@ class Recipe:
             Budget(self.steps, None if self.minutes is None else 60 * self.minutes)  # refuses what is no end
         if not 0 <= self.seed < 2**32:
             raise RequestError(f"a seed lies between 0 and {2**32 - 1}, not at {self.seed}")
-        if not self.average_half_life >= 0:
-            raise RequestError(f"average_half_life is 0 or more samples, not {self.average_half_life}")
-        if self.clip is not None and not self.clip > 0:
-            raise RequestError(f"clip is a norm above 0, not {self.clip}; leave it out for no limit")
+        life = self.average_half_life
+        if min(life.start, life.start if life.stop is None else life.stop) < 0:
+            raise RequestError(f"average_half_life is 0 or more samples, not {life.start} to {life.stop}")
+        for name in ("clip", "clip_weights"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise RequestError(f"{name} is a number above 0, not {value}; leave it out for no limit")
+        if self.pack < 1 or self.batch % self.pack:
+            raise RequestError(f"batch {self.batch} can't be made up of packs of {self.pack}")
         if self.precision not in PRECISIONS:
             raise RequestError(f"no precision {self.precision!r}: there are {', '.join(PRECISIONS)}")
 
@@ -127,8 +149,8 @@ def change(recipe: Recipe, path: str, value: str) -> Recipe:
     *way, last = path.split(".")
     place = values
     for name in way:
-        if place.get(name) is None and name in {"critic_optimizer"}:
-            place[name] = plain(recipe.optimizer)  # starts from the other side's
+        if name in place and place[name] is None:
+            place[name] = plain(recipe.optimizer) if name == "critic_optimizer" else {}  # starts from the other side's
         place = place.get(name, {}) if name in place else place.setdefault(name, {})
         if not isinstance(place, dict):
             raise RequestError(f"{path}: {name} has no parts")

@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from .between import Beat, between_rounds
-from .build import build_game, build_optimizers, build_pace
+from .between import PREVIEWS, Beat, between_rounds, due, verdicts
+from .build import bare, build_game, build_optimizers, build_pace
 from .checkpoint import drop_newer, newest_checkpoint, restore, save_checkpoint
-from .data import Dataset, batches
+from .compiled import compile_parts
+from .data import Dataset, batches, to_device
+from .equilibrium import Standing, settled_words
 from .errors import RequestError, StoppedError
 from .files import full_disk_told, write_whole
 from .health import ROLLBACKS, calm_down, diagnosis, finite, rollback_words
@@ -28,7 +30,7 @@ from .modality import Modality
 from .model import Model
 from .parallel import any_process, from_first, processes
 from .recipe import Recipe, plain
-from .schedule import Budget, Target
+from .schedule import EQUILIBRIUM, Budget, Target
 from .train import NonFiniteError, Training, rounds
 
 if TYPE_CHECKING:
@@ -68,6 +70,7 @@ class Run:
     checkpoint_seconds: float = 20.0
     best: Scores = field(default_factory=dict)
     last: Scores = field(default_factory=dict)
+    history: list[Standing] = field(default_factory=list)
     done: dict[str, int] = field(default_factory=lambda: {"verdict": 0, "preview": 0})
 
     @property
@@ -79,7 +82,7 @@ class Run:
         """The running average as a model, sharing its weights."""
         about = {"method": self.recipe.method, "step": training.step, **self.about}
         recipe = self.recipe
-        return Model(training.average, self.modality, recipe.modality, recipe.generator, recipe.latent, about)
+        return Model(bare(training.average), self.modality, recipe.modality, recipe.generator, recipe.latent, about)
 
     def write(self, kind: str, step: int, **values: Any) -> None:
         """A line of the log, to the file, the loggers and whoever watches."""
@@ -110,6 +113,7 @@ class Run:
                 "best": self.best,
                 "last": self.last,
                 "done": self.done,
+                "history": self.history,
                 "scaler": dict(precision),
             }
             save_checkpoint(self.folder / "state", training, extra)
@@ -192,6 +196,7 @@ def resume(run: Run, training: Training, fabric: "Fabric") -> None:
     restore(training, checkpoint)
     extra = checkpoint.values["extra"]
     run.best, run.last, run.done = extra["best"], extra["last"], extra["done"]
+    run.history = [Standing(*row) for row in extra.get("history", ())]  # older checkpoints have none
     if extra["scaler"]:
         fabric.strategy.precision.load_state_dict(extra["scaler"])
     if run.first:
@@ -224,6 +229,10 @@ def play(run: Run, fabric: "Fabric") -> Training:
         KeyboardInterrupt: interrupted; everything is saved.
     """
     training = start_training(run, fabric)
+    if run.recipe.compile:
+        few = run.dataset.train[: 2 * run.recipe.pack]
+        words = compile_parts(training.game, to_device(run.dataset.cut(few), fabric.device))  # type: ignore[arg-type]
+        run.write("event", training.step, words=words)
     scaler = fabric.strategy.precision.state_dict
     accidents: list[NonFiniteError] = []
     if training.step == 0:
@@ -237,7 +246,7 @@ def play(run: Run, fabric: "Fabric") -> Training:
                 accidents.append(error)
                 recover(run, training, fabric, accidents)
         run.save(training, scaler())
-        if asked():
+        if any_process(asked(), fabric.device):
             raise KeyboardInterrupt
     return training
 
@@ -262,19 +271,23 @@ def go_on(run: Run, training: Training, fabric: "Fabric", asked: Callable[[], bo
     seconds = None if recipe.minutes is None else 60 * recipe.minutes
     budget = Budget(recipe.steps, seconds)
     target = None if recipe.until is None else Target.parse(recipe.until, run.watch.known)
-    data = batches(
-        run.dataset, recipe.batch, recipe.seed, fabric.device, start=training.step * (recipe.critic_steps + 1)
-    )
+    pace = build_pace(recipe)
+    data = batches(run.dataset, recipe.batch, recipe.seed, fabric.device, start=training.step * pace.batches)
     if target is not None and target.met(run.last):
         return
+    behind = from_first(budget.progress(training.step, training.seconds), fabric.device)
+    run.done["verdict"] = min(run.done["verdict"], due(behind, verdicts(run)))  # a new end counts anew
+    run.done["preview"] = min(run.done["preview"], due(behind, PREVIEWS))
     beat = Beat(run.checkpoint_seconds)
-    for played in rounds(training, data, budget, pace=build_pace(recipe), fabric=fabric, seed=recipe.seed):
+    for played in rounds(training, data, budget, pace=pace, fabric=fabric, seed=recipe.seed):
         began = time.perf_counter()
         progress = from_first(budget.progress(training.step, training.seconds), fabric.device)
         between_rounds(run, training, fabric, played, progress, beat)
         training.seconds += time.perf_counter() - began
         if target is not None and target.met(run.last):
-            run.write("event", training.step, words=f"reached {recipe.until}: stopped")
+            at_rest = target.name == EQUILIBRIUM
+            words = settled_words(run.history) if at_rest else f"reached {recipe.until}: stopped"
+            run.write("event", training.step, words=words)
             return
         if any_process(asked(), fabric.device):  # after all that was due, or a resumed run would do it a round late
             return

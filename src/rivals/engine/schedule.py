@@ -10,6 +10,7 @@ from typing import Literal
 from .errors import RequestError
 
 Shape = Literal["linear", "cosine", "switch"]
+EQUILIBRIUM = "equilibrium"
 OPERATORS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
 
@@ -90,7 +91,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Target:
-    """A wanted quality, such as "fd<5".
+    """A wanted quality, such as "fd<5", or "equilibrium": a score of its own, 1 once both sides are at rest.
 
     >>> Target.parse("agreement >= 97").met({"agreement": 98.0})
     True
@@ -107,13 +108,15 @@ class Target:
         Raises:
             RequestError: it does not read as name, sign, number, or the name is none of the known ones.
         """
+        if text.strip() == EQUILIBRIUM:
+            return cls(EQUILIBRIUM, ">=", 1.0)
         match = re.fullmatch(r"\s*(\w+)\s*(<=|>=|<|>)\s*([-+.\deE]+)\s*", text)
         try:
             target = cls(match[1], match[2], float(match[3])) if match else None
         except ValueError:
             target = None
         if target is None:
-            raise RequestError(f"--until {text!r} does not read as a quality: write it like 'fd<5'")
+            raise RequestError(f"--until {text!r} does not read as a quality: write it like 'fd<5', or 'equilibrium'")
         if known and target.name not in known:
             raise RequestError(f"--until {text!r}: no score {target.name!r} here; there are {', '.join(known)}")
         return target

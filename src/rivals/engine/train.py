@@ -5,14 +5,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from .game import Game
-from .parallel import any_process, from_first, processes, share_gradients
+from .parallel import from_first, processes, share_gradients
 from .schedule import Budget, Curve
 from .types import Batch, each, size
 
@@ -32,14 +32,31 @@ class Pace:
         anneal: factor on both learning rates over progress.
         average_half_life: of the generator's running average, in real samples seen; 0 keeps no memory.
         average_ramp: the half-life is at most this share of the samples seen so far (Karras et al., 2020).
+        beta2: of Adam over progress; None leaves it where it began.
+        clip_weights: largest absolute value of a weight of the critic (Arjovsky et al., 2017); None for no limit.
+        share_fakes: the generator learns from the batch and fakes of the critic's last turn, instead of making others:
+            the generator is as it was, so nothing but the noise is the same.
     """
 
     critic_steps: int = 1
     micro_batch: int | None = None
     clip: float | None = None
     anneal: Curve = field(default_factory=lambda: Curve(1.0))
-    average_half_life: float = 10_000.0
+    average_half_life: Curve = field(default_factory=lambda: Curve(10_000.0))
     average_ramp: float = 0.05
+    beta2: Curve | None = None
+    clip_weights: float | None = None
+    share_fakes: bool = True
+
+    @property
+    def shares(self) -> bool:
+        """Whether the generator learns from the critic's last fakes: not if a batch is taken in pieces."""
+        return self.share_fakes and self.micro_batch is None
+
+    @property
+    def batches(self) -> int:
+        """Batches that a round takes."""
+        return self.critic_steps + (not self.shares)
 
 
 @dataclass
@@ -68,7 +85,7 @@ class Played(NamedTuple):
 
 
 class NonFiniteError(ArithmeticError):
-    """A side's loss became infinite or not a number; that side's weights are those before its update."""
+    """A side's loss became infinite or not a number; on a CPU that side's weights are those before its update."""
 
     def __init__(self, side: str, step: int, losses: dict[str, Tensor]) -> None:
         self.side, self.step = side, step
@@ -84,7 +101,7 @@ class Side:
     name: str
     module: nn.Module
     optimizer: Optimizer
-    loss: Callable[[Batch, int, float], dict[str, Tensor]] = field(repr=False)
+    loss: Callable[[Any, int, float], dict[str, Tensor]] = field(repr=False)
 
 
 def rounds(
@@ -98,9 +115,9 @@ def rounds(
 ) -> Iterator[Played]:
     """Play until the budget is used up, one round at a time; stop by leaving the loop.
 
-    Each round: `critic_steps` updates of the critic, each on a batch of its own, one of the generator, one step of
-    the running average. The random numbers of a round depend on `seed` and its number alone, so a training that was
-    saved and goes on plays the very rounds it would have played.
+    Each round: `critic_steps` updates of the critic, each on a batch of its own, one of the generator (on the critic's
+    last batch and fakes where they are shared), one step of the running average. The random numbers of a round depend
+    on `seed` and its number alone, so a training that was saved and goes on plays the very rounds it would have played.
 
     Raises:
         NonFiniteError: a loss is infinite or not a number.
@@ -117,7 +134,7 @@ def rounds(
             return
         began = time.perf_counter()
         seed_round(seed, training.stream, training.step)
-        anneal(training.optimizers, pace.anneal(progress))
+        anneal(training.optimizers, pace.anneal(progress), None if pace.beta2 is None else pace.beta2(progress))
         losses = play_round(training, sides, batches, pace, fabric, progress)
         training.step += 1
         training.seconds += time.perf_counter() - began
@@ -150,45 +167,87 @@ def play_round(
 ) -> dict[str, Tensor]:
     """One round: the critic's turns, the generator's, and the running average."""
     generator, critic = sides
+    now = Now(training.game.play, fabric, pace, training.step, progress)
     losses: dict[str, Tensor] = {}
-    for _ in range(pace.critic_steps):
-        losses |= update(critic, generator, next(batches), fabric, pace, step=training.step, progress=progress)
-    batch = next(batches)
-    losses |= update(generator, critic, batch, fabric, pace, step=training.step, progress=progress)
+    batch, played = next(batches), None
+    for turn in range(pace.critic_steps):
+        batch = batch if turn == 0 else next(batches)
+        if pace.shares and turn == pace.critic_steps - 1:
+            with fabric.autocast():
+                played = training.game.play(batch)
+        losses |= update(critic, generator, batch, now, played)
+        clip_weights(critic.module, pace.clip_weights)
+    losses |= update(generator, critic, batch if pace.shares else next(batches), now, played)
     seen = (training.step + 1) * size(batch.real) * processes()[1]
-    half_life = min(pace.average_half_life, pace.average_ramp * seen)
+    half_life = min(pace.average_half_life(progress), pace.average_ramp * seen)
     decay = 0.5 ** (size(batch.real) * processes()[1] / half_life) if half_life else 0.0
     follow(training.average, training.game.generator, decay=decay)
     return losses
 
 
-def update(
-    side: Side, other: Side, batch: Batch, fabric: "Fabric", pace: Pace, *, step: int, progress: float
-) -> dict[str, Tensor]:
+class Now(NamedTuple):
+    """What both sides' updates in a round need to know."""
+
+    play: Callable[[Batch], Any]
+    fabric: "Fabric"
+    pace: Pace
+    step: int
+    progress: float
+
+
+def update(side: Side, other: Side, batch: Batch, now: Now, played: Any = None) -> dict[str, Tensor]:
     """One optimizer step of one side, the other held still. No terms due means no step.
+
+    Args:
+        side: whose step it is.
+        other: the side that is held still.
+        batch: real samples.
+        now: where training stands.
+        played: the round of the whole batch, where it has been played already.
 
     Returns:
         The weighted losses by `side/term`, detached.
     """
+    pace = now.pace
     side.optimizer.zero_grad(set_to_none=True)
     sums: dict[str, Tensor] = {}
+    whole: Tensor | None = None
     with held_still(other.module):
         for part, share in pieces(batch, pace.micro_batch):
-            with fabric.autocast():
-                losses = side.loss(part, step, progress)
+            with now.fabric.autocast():
+                game_round = now.play(part) if played is None else played
+                losses = side.loss(game_round, now.step, now.progress)
             if not losses:
                 return {}
-            total = torch.stack(list(losses.values())).sum()
-            if any_process(not bool(torch.isfinite(total)), total.device):
-                raise NonFiniteError(side.name, step, losses)
-            fabric.backward(total * share)
+            total = torch.stack(list(losses.values())).sum() * share
+            now.fabric.backward(total)
+            whole = total.detach() if whole is None else whole + total.detach()
             for name, loss in losses.items():
-                sums[f"{side.name}/{name}"] = sums.get(f"{side.name}/{name}", 0) + loss.detach() * share
-    share_gradients(side.module)
+                sums[name] = sums.get(name, 0) + loss.detach() * share
+    whole = share_gradients(side.module, whole)
+    if looks_now(whole, now.step) and not bool(torch.isfinite(whole)):
+        raise NonFiniteError(side.name, now.step, sums)
     if pace.clip is not None:
-        fabric.clip_gradients(side.module, side.optimizer, max_norm=pace.clip, error_if_nonfinite=False)
+        now.fabric.clip_gradients(side.module, side.optimizer, max_norm=pace.clip, error_if_nonfinite=False)
     side.optimizer.step()
-    return sums
+    return {f"{side.name}/{name}": loss for name, loss in sums.items()}
+
+
+def looks_now(loss: Tensor, step: int) -> bool:
+    """Whether to look at a loss: always on a CPU, now and then on other devices, which would have to be waited for.
+
+    What is not a number stays so, and a checkpoint with such weights is never kept.
+    """
+    return loss.device.type == "cpu" or step % 32 == 0
+
+
+@torch.no_grad()
+def clip_weights(module: nn.Module, most: float | None) -> None:
+    """Cut every parameter to [-most, most]."""
+    if most is not None:
+        parameters = list(module.parameters())
+        torch._foreach_clamp_max_(parameters, most)
+        torch._foreach_clamp_min_(parameters, -most)
 
 
 def pieces(batch: Batch, most: int | None) -> Iterator[tuple[Batch, float]]:
@@ -226,11 +285,13 @@ def follow(average: nn.Module, model: nn.Module, *, decay: float) -> None:
         kept.copy_(current)
 
 
-def anneal(optimizers: tuple[Optimizer, Optimizer], factor: float) -> None:
-    """Set every learning rate to `factor` times where it began."""
+def anneal(optimizers: tuple[Optimizer, Optimizer], factor: float, beta2: float | None = None) -> None:
+    """Set every learning rate to `factor` times where it began, and Adam's second beta if one is given."""
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
+            if beta2 is not None and "betas" in group:
+                group["betas"] = (group["betas"][0], beta2)
 
 
 def seed_round(seed: int, stream: int, step: int) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 Sample = Tensor | tuple[Tensor, ...]
@@ -37,7 +38,8 @@ Critic = Callable[[Sample, Tensor | None], Verdict]
 class Round:
     """One round of the game, read by every loss term. The critic is asked only when a term looks.
 
-    `raw` is what the generator returned, `fake` what the critic is shown of it, `z` the noise both came from.
+    `raw` is what the generator returned, `fake` what the critic is shown of it, `z` the noise both came from. Where
+    `joined`, real and fake are shown in one pass, which is faster and the same unless the critic couples a batch.
     """
 
     critic: Critic
@@ -46,16 +48,45 @@ class Round:
     cond: Tensor | None
     raw: Any
     z: Tensor
+    joined: bool = False
 
     @cached_property
     def on_real(self) -> Verdict:
         """The critic's verdict on the real samples."""
-        return self.critic(self.real, self.cond)
+        return self.on_both[0] if self.joined else self.critic(self.real, self.cond)
 
     @cached_property
     def on_fake(self) -> Verdict:
         """The critic's verdict on the fakes."""
-        return self.critic(self.fake, self.cond)
+        return self.on_both[1] if self.joined else self.critic(self.fake, self.cond)
+
+    @cached_property
+    def on_both(self) -> tuple[Verdict, Verdict]:
+        """Both verdicts, of one pass over real and fake together."""
+        both = each(lambda real, fake: torch.cat([real, fake]), self.real, self.fake)
+        cond = None if self.cond is None else torch.cat([self.cond, self.cond])
+        return halves(self.critic(both, cond))
+
+
+def halves(verdict: Verdict) -> tuple[Verdict, Verdict]:
+    """A verdict on as many samples of one kind as of another (or on packs of them), as two."""
+
+    def half(number: int) -> Verdict:
+        def cut(part: Tensor) -> Tensor:
+            return part.chunk(2)[number]
+
+        aux = None if verdict.aux is None else cut(verdict.aux)
+        return Verdict(tuple(map(cut, verdict.logits)), tuple(map(cut, verdict.features)), aux)
+
+    return half(0), half(1)
+
+
+def squared_gradient(logits: tuple[Tensor, ...], sample: Sample) -> Tensor:
+    """Squared norm of each sample's gradient of the summed logits, shape (batch,), differentiable."""
+    total = torch.stack([part.float().sum() for part in logits]).sum()
+    inputs = [part for part in leaves(sample) if part.requires_grad]
+    gradients = torch.autograd.grad(total, inputs, create_graph=True)
+    return torch.stack([gradient.float().square().flatten(1).sum(1) for gradient in gradients]).sum(0)
 
 
 def leaves(sample: Sample) -> tuple[Tensor, ...]:

@@ -16,10 +16,11 @@ Point = tuple[float, float]
 
 
 class Series(NamedTuple):
-    """A curve: a name for the legend and (step, value) in order of steps."""
+    """A curve: a name for the legend, (step, value) in order of steps, and others of its kind, drawn thin beside it."""
 
     name: str
     points: Sequence[Point]
+    beside: Sequence[Sequence[Point]] = ()
 
 
 class Axis(NamedTuple):
@@ -127,7 +128,7 @@ def path(points: Iterable[Point], x: Axis, y: Axis) -> str:
 
 def chart(
     title: str, series: Sequence[Series], *, unit: str, reading: str,
-    span: tuple[float, float] | None = None, level: Series | None = None, log: bool = False,
+    span: tuple[float, float] | None = None, level: Series | None = None, log: bool = False, along: str = "step",
 ) -> str:  # fmt: skip
     """A figure: legend, axes, curves, tips, and a sentence on how to read it.
 
@@ -139,10 +140,12 @@ def chart(
         span: lowest and highest value of the axis; chosen from the values if not given.
         level: one point whose value is drawn as a level line.
         log: a logarithmic axis, if the values are above zero and span more than a factor of ten.
+        along: what the points count, one of it: "step", "second".
     """
-    kept = [one._replace(points=thin(one.points)) for one in series]
-    shown = [point for one in [*kept, *([level] if level else [])] for point in one.points if usable(point[1])]
-    steps = [step for one in kept for step, value in one.points if usable(value)]
+    kept = [Series(one.name, thin(one.points), [thin(other) for other in one.beside]) for one in series]
+    drawn = [point for one in kept for points in (one.points, *one.beside) for point in points if usable(point[1])]
+    shown = [*drawn, *(point for point in (level.points if level else ()) if usable(point[1]))]
+    steps = [step for step, _ in drawn]
     if not steps:
         return f'<figure class="chart"><h3>{text(title)}</h3><p class="missing">No values yet.</p></figure>'
     values = [value for _, value in shown]
@@ -150,11 +153,12 @@ def chart(
     x = axis_for([0.0, *steps], LEFT, RIGHT, tight=True)  # all figures of a page begin at step 0
     y = Axis(*span, BOTTOM, TOP) if span else axis_for(values, BOTTOM, TOP, log=log)
     lines = "".join(curve(place, *pair, x, y) for place, pair in enumerate(zip(kept, series, strict=True)))
-    drawing = frame(x, y, unit + (", logarithmic" if log else "")) + (level_line(level, y) if level else "") + lines
-    label = f"{title}. " + " ".join(summary(one, unit) for one in [*series, *([level] if level else [])])
+    across = frame(x, y, unit + (", logarithmic" if log else ""), along) + (level_line(level, y) if level else "")
+    drawing = across + lines + tips(kept, x, along)
+    label = f"{title}. " + " ".join(summary(one, unit, along) for one in [*series, *([level] if level else [])])
     return (
         f'<figure class="chart"><h3>{text(title)}</h3>{legend(series, level)}'
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{text(label)}">{drawing}{tips(kept, x)}</svg>'
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{text(label)}">{drawing}</svg>'
         f"<figcaption>{prose(reading)}{lost(series)}</figcaption></figure>"
     )
 
@@ -162,14 +166,15 @@ def chart(
 def curve(place: int, kept: Series, full: Series, x: Axis, y: Axis) -> str:
     """A curve; one of many points is drawn faint under its running mean."""
     points = [(x.place(step), y.place(value)) for step, value in kept.points if usable(value)]
+    others = "".join(f'<path class="beside" d="{path(other, x, y)}"/>' for other in kept.beside)
     if len(full.points) <= FEW:
         dots = "".join(f'<circle cx="{across:.1f}" cy="{down:.1f}" r="3"/>' for across, down in points)
-        return f'<g class="s{place % 4}"><path d="{path(kept.points, x, y)}"/>{dots}</g>'
+        return f'<g class="s{place % 8}">{others}<path d="{path(kept.points, x, y)}"/>{dots}</g>'
     mean = path(thin(smooth(full.points)), x, y)
-    return f'<g class="s{place % 4}"><path class="faint" d="{path(kept.points, x, y)}"/><path d="{mean}"/></g>'
+    return f'<g class="s{place % 8}">{others}<path class="faint" d="{path(kept.points, x, y)}"/><path d="{mean}"/></g>'
 
 
-def frame(x: Axis, y: Axis, unit: str) -> str:
+def frame(x: Axis, y: Axis, unit: str, along: str) -> str:
     """Grid lines, tick labels, and what the axes count."""
     parts = [f'<text class="unit" x="0" y="13">{text(unit)}</text>']
     for value in ticks(y):
@@ -181,7 +186,7 @@ def frame(x: Axis, y: Axis, unit: str) -> str:
         across = f"{x.place(value):.1f}"
         parts.append(f'<path class="base" d="M{across} {BOTTOM}v4"/>')
         parts.append(f'<text class="across" x="{across}" y="{BOTTOM + 18}">{short(value)}</text>')
-    parts.append(f'<text class="end" x="{RIGHT}" y="{BOTTOM + 34}">step</text>')
+    parts.append(f'<text class="end" x="{RIGHT}" y="{BOTTOM + 34}">{text(along)}s</text>')
     return "".join(parts)
 
 
@@ -193,26 +198,26 @@ def level_line(level: Series, y: Axis) -> str:
     return f'<path class="level" d="M{LEFT} {y.place(value):.1f}H{RIGHT}"/>'
 
 
-def tips(series: Sequence[Series], x: Axis) -> str:
-    """Invisible bands over the plot that say the values beneath the pointer."""
+def tips(series: Sequence[Series], x: Axis, along: str) -> str:
+    """Invisible bands over the plot that say the values beneath the pointer, of each curve the nearest in the band."""
     longest = max(series, key=lambda one: len(one.points)).points
     steps = [step for step, _ in longest[:: -(-len(longest) // MOST_TIPS)]]
-    tables = [(one.name, dict(one.points)) for one in series]
     middles = [(a + b) / 2 for a, b in pairwise(steps)]
     parts = []
     for step, left, right in zip(steps, [x.low, *middles], [*middles, x.high], strict=True):
-        said = "\n".join(f"{name}: {number(table[step])}" for name, table in tables if step in table)
+        inside = [(one.name, [(abs(at - step), v) for at, v in one.points if left <= at <= right]) for one in series]
+        said = "\n".join(f"{name}: {number(min(near)[1])}" for name, near in inside if near)
         start, end = (min(max(x.place(edge), LEFT), RIGHT) for edge in (left, right))
         parts.append(
             f'<rect class="tip" x="{start:.1f}" y="{TOP}" width="{max(end - start, 0):.1f}" height="{BOTTOM - TOP}">'
-            f"<title>step {text(number(step))}\n{text(said)}</title></rect>"
+            f"<title>{text(along)} {text(number(step))}\n{text(said)}</title></rect>"
         )
     return "".join(parts)
 
 
 def legend(series: Sequence[Series], level: Series | None) -> str:
     """Names beside pieces of their lines."""
-    rows = [(f"s{place % 4}", one.name) for place, one in enumerate(series)]
+    rows = [(f"s{place % 8}", one.name) for place, one in enumerate(series)]
     rows += [("level", level.name)] if level else []
     items = "".join(
         f'<li><svg viewBox="0 0 26 8" aria-hidden="true"><g class="{kind}"><path class="{kind}" d="M1 4H25"/></g></svg>'
@@ -222,7 +227,7 @@ def legend(series: Sequence[Series], level: Series | None) -> str:
     return f'<ul class="legend">{items}</ul>'
 
 
-def summary(one: Series, unit: str) -> str:
+def summary(one: Series, unit: str, along: str = "step") -> str:
     """A curve in words, for who can't see it."""
     drawn = [point for point in one.points if usable(point[1])]
     if not drawn:
@@ -232,12 +237,12 @@ def summary(one: Series, unit: str) -> str:
     values = [value for _, value in drawn]
     (begin, first), (end, last) = drawn[0], drawn[-1]
     return (
-        f"{one.name}: from {number(first)} at step {number(begin)} to {number(last)} at step {number(end)}, "
+        f"{one.name}: from {number(first)} at {along} {number(begin)} to {number(last)} at {along} {number(end)}, "
         f"between {number(min(values))} and {number(max(values))} ({unit})."
     )
 
 
 def lost(series: Sequence[Series]) -> str:
     """How many values were not finite, if any."""
-    count = sum(not usable(value) for one in series for _, value in one.points)
+    count = sum(not usable(value) for one in series for part in (one.points, *one.beside) for _, value in part)
     return f" <strong>Not drawn: {count} value{'s' * (count > 1)} that were not finite.</strong>" if count else ""

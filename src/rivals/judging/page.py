@@ -189,9 +189,11 @@ if (box) {
 
 STYLE = """
 :root{color-scheme:light dark;--ink:#1b1c1f;--soft:#595d66;--line:#dcdee3;--paper:#fff;--tint:#f4f5f7;--link:#0a5ca8;
---c0:#0a6fb8;--c1:#c4500b;--c2:#0b7d5c;--c3:#8446a5;--warn:#8f4700}
+--c0:#0a6fb8;--c1:#c4500b;--c2:#0b7d5c;--c3:#8446a5;--c4:#b3263e;
+--c5:#5f6b00;--c6:#6b4a2b;--c7:#b0297f;--warn:#8f4700}
 @media screen and (prefers-color-scheme:dark){:root{--ink:#e7e8ea;--soft:#a4a9b3;--line:#373a42;--paper:#15161a;
---tint:#1f2126;--link:#79b8f3;--c0:#5cb3f0;--c1:#f2994f;--c2:#3fcb9e;--c3:#c99ae3;--warn:#f0b35c}}
+--tint:#1f2126;--link:#79b8f3;--c0:#5cb3f0;--c1:#f2994f;--c2:#3fcb9e;--c3:#c99ae3;--c4:#f2808f;
+--c5:#c3cf5c;--c6:#cfa37c;--c7:#f08ccb;--warn:#f0b35c}}
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%;text-size-adjust:100%}
 body{margin:0 auto;max-width:66rem;padding:2.5rem clamp(1rem,4vw,2.5rem) 4rem;background:var(--paper);
@@ -244,10 +246,13 @@ svg .grid{stroke:var(--line);stroke-width:1}
 svg .base{stroke:var(--soft);stroke-width:1}
 svg path.level{stroke:var(--ink);stroke-width:1.5;stroke-dasharray:1.5 5}
 svg path.faint{stroke-width:1;opacity:.32}
+svg path.beside{stroke-width:1.1;opacity:.55}
 .s0{stroke:var(--c0);fill:var(--c0)}.s1{stroke:var(--c1);fill:var(--c1)}
 .s2{stroke:var(--c2);fill:var(--c2)}.s3{stroke:var(--c3);fill:var(--c3)}
-.s1 path:not(.faint){stroke-dasharray:9 4}.s2 path:not(.faint){stroke-dasharray:2 4.5}
-.s3 path:not(.faint){stroke-dasharray:9 4 1 4}
+.s4{stroke:var(--c4);fill:var(--c4)}.s5{stroke:var(--c5);fill:var(--c5)}
+.s6{stroke:var(--c6);fill:var(--c6)}.s7{stroke:var(--c7);fill:var(--c7)}
+:is(.s1,.s5) path:not(.faint){stroke-dasharray:9 4}:is(.s2,.s6) path:not(.faint){stroke-dasharray:2 4.5}
+:is(.s3,.s7) path:not(.faint){stroke-dasharray:9 4 1 4}
 .tip{fill:transparent}.tip:hover{fill:var(--ink);opacity:.08}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;font-size:.925rem;line-height:1.45;min-width:min(100%,28rem);max-width:100%}

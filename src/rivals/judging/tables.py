@@ -2,9 +2,9 @@
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from .page import number, paragraph, table, text
+from .page import number, paragraph, prose, table, text
 from .record import Record, Values, as_number, inner, value
 
 MOST_CLASSES = 1000
@@ -44,6 +44,19 @@ def data_section(record: Record) -> str:
         [(name, told) for name, told in rows.items() if told not in (None, "")], ("what", "found"), "The data"
     )
     return shown + classes_list(inner(found, "classes")) + skipped_table(found) + notes_list(found.get("notes"))
+
+
+def columns(rows: Iterable[Sequence[object]], head: Sequence[str], caption: str) -> str:
+    """Rows of several values as a table that scrolls sideways where it must; the first of a row is its heading."""
+    lines = "".join(
+        f'<tr><th scope="row">{text(first)}</th>{"".join(f"<td>{prose(str(each))}</td>" for each in others)}</tr>'
+        for first, *others in rows
+    )
+    heads = "".join(f'<th scope="col">{text(name)}</th>' for name in head)
+    return (
+        f'<div class="scroll"><table class="wide"><caption class="unseen">{text(caption)}</caption>'
+        f"<thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table></div>"
+    )
 
 
 def counted(count: object) -> str:

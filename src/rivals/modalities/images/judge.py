@@ -54,7 +54,8 @@ class PicturesJudge:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed + 1_000_003 * number)
                 cond = model.modality.condition(None, size)
-                sample = leaves(model.from_noise(torch.randn(size, model.latent), cond))[0].clamp(-1, 1)
+                z = torch.randn(size, model.latent)
+            sample = leaves(model.from_noise(z, cond, seed=seed + number))[0].clamp(-1, 1)
             embedded = self.extractor.embed(sample)
             features.append(embedded)
             if self.classify is not None and cond is not None and agreed:

@@ -3,8 +3,8 @@
 import io
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,21 +12,16 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from rivals.engine.cost import bytes_free
 from rivals.engine.data import Dataset
 from rivals.engine.errors import RequestError
 from rivals.engine.names import named
 from rivals.engine.terms import Measure
 from rivals.engine.types import Batch, Sample, leaves
 
+from .augment import augment, resolve
 from .cache import Pictures, cut, uncut
-from .networks import (
-    ConvCritic,
-    ConvGenerator,
-    PerceptronCritic,
-    PerceptronGenerator,
-    ResidualCritic,
-    ResidualGenerator,
-)
+from .catalogue import CRITICS, GENERATORS, TERMS
 
 
 @dataclass(frozen=True)
@@ -49,17 +44,9 @@ class Images:
     counts: tuple[int, ...] = ()
 
     suffix: ClassVar[str] = ".png"
-    generators: ClassVar[Mapping[str, Callable[..., nn.Module]]] = {
-        "dcgan": ConvGenerator,
-        "mlp": PerceptronGenerator,
-        "r3gan": ResidualGenerator,
-    }
-    critics: ClassVar[Mapping[str, Callable[..., nn.Module]]] = {
-        "dcgan": ConvCritic,
-        "mlp": PerceptronCritic,
-        "r3gan": ResidualCritic,
-    }
-    terms: ClassVar[Mapping[str, Measure]] = {}
+    generators: ClassVar[Mapping[str, Callable[..., nn.Module]]] = GENERATORS
+    critics: ClassVar[Mapping[str, Callable[..., nn.Module]]] = CRITICS
+    terms: ClassVar[Mapping[str, Measure | type[nn.Module]]] = TERMS
 
     @classmethod
     def of(cls, pictures: Pictures) -> "Images":
@@ -75,8 +62,16 @@ class Images:
         return {"shape": (self.channels, self.height, self.width), "classes": len(self.classes)}
 
     def show(self, raw: Any) -> Sample:
-        """Pictures are what generators make."""
-        return raw
+        """Pictures are what generators make, some with more beside them."""
+        return getattr(raw, "picture", raw)
+
+    def operations(self, names: Sequence[str]) -> tuple[str, ...]:
+        """The augmenting operations that these names, or names of groups, stand for."""
+        return resolve(names)
+
+    def augment(self, sample: Sample, operations: Sequence[str], strength: Tensor) -> Sample:
+        """Pictures (batch, channels, height, width), each through each operation with probability `strength`."""
+        return augment(leaves(sample)[0], operations, strength)
 
     def condition(self, wish: str | None, count: int) -> Tensor | None:
         """Labels, (count,) int64: the classes named in `wish` in turn, or drawn as often as in the data.
@@ -105,10 +100,14 @@ class Images:
         return png(grid(uncut(sample, 8), columns, least))
 
 
-def dataset(pictures: Pictures) -> Dataset:
-    """The pictures as numbered items."""
+def dataset(pictures: Pictures, device: torch.device | None = None) -> Dataset:
+    """The pictures as numbered items; on a GPU that has room for all of them they are kept there."""
+    if device is not None and device.type == "cuda" and 4 * pictures.pixels.nbytes < (bytes_free(device) or 0):
+        labels = None if pictures.labels is None else pictures.labels.to(device)
+        pictures = replace(pictures, pixels=pictures.pixels.to(device), labels=labels)
 
     def rows(which: Tensor) -> Batch:
+        which = which.to(pictures.pixels.device)
         return Batch(cut(pictures, which), None if pictures.labels is None else pictures.labels[which])
 
     return Dataset(rows, pictures.train, pictures.held_out)

@@ -7,13 +7,16 @@ from typing import Any, NamedTuple
 
 import torch
 
+from rivals.engine.augment import Augment
 from rivals.engine.build import build_game
 from rivals.engine.cost import Cost, bytes_needed, cost, round_flops
 from rivals.engine.errors import RequestError
-from rivals.engine.methods import METHODS, Method, Optimizer
+from rivals.engine.method import Method, Optimizer
+from rivals.engine.methods import METHODS
 from rivals.engine.names import named
 from rivals.engine.recipe import Recipe, Use
 from rivals.engine.schedule import Curve, Weight
+from rivals.engine.tune import PENALTIES, Tune
 
 from .cache import Survey
 from .modality import Images
@@ -104,36 +107,63 @@ def choose_recipe(
     minutes: float | None,
     steps: int | None,
     *,
+    own: Method | None = None,
     networks: str | None = None,
+    pictures: int | None = None,
 ) -> Choice:
-    """The recipe of a method for pictures of a shape, on a device, for a time; `networks` overrules the choice."""
-    chosen = named(method, METHODS, "method")
+    """The recipe of a method for pictures of a shape, on a device, for a time.
+
+    Args:
+        images: what the pictures are.
+        method: a name in `METHODS`, or of one's `own`.
+        device: where to train.
+        minutes, steps: when to stop.
+        own: a method of one's own, under the name `method`.
+        networks: overrules the choice of networks.
+        pictures: how many there are to learn from; None if that is not known.
+
+    Raises:
+        RequestError: the method needs labels and there are none, or there is no such method or network.
+    """
+    chosen = own or named(method, METHODS, "method")
     given = networks is not None
     networks = networks or chosen.networks or ("dcgan" if device.type == "cpu" else "r3gan")
     named(networks, images.generators, "networks")
+    if chosen.needs_labels and not images.classes:
+        raise RequestError(
+            f"method {method!r} needs labels, and these pictures have none: put each class in a folder of its own, "
+            "or take --method r3gan"
+        )
     condition = choose_condition(images, chosen, networks)
     width, why_width = choose_width(images, networks, device, minutes)
     generator, critic = network_options(networks, chosen, device, width)
     if condition != "none":
         critic = {**critic, "condition": condition}
-    terms = class_terms(chosen, condition)
-    terms = ({name: scaled_penalty(name, weight, images) for name, weight in terms[0].items()}, terms[1])
+    critic_terms = {name: scaled_penalty(name, weight, images) for name, weight in chosen.critic_terms.items()}
     batch = chosen.batch or (32 if device.type == "cpu" else 256)
+    augment, why_augment = choose_augment(chosen, pictures)
     recipe = Recipe(
         modality="images",
         method=method,
         data={"height": images.height, "width": images.width, "channels": images.channels},
         generator=Use(networks, generator),
         critic=Use(networks, critic),
-        latent=100 if networks == "mlp" else 64,
+        latent=LATENTS.get(networks, 64),
         loss=chosen.loss,
-        critic_terms=terms[0],
-        generator_terms=terms[1],
+        critic_terms=critic_terms,
+        generator_terms=dict(chosen.generator_terms),
+        tune=Tune() if set(PENALTIES) & set(chosen.critic_terms) else None,
         spectral=chosen.spectral,
+        generator_spectral=chosen.generator_spectral,
         critic_steps=chosen.critic_steps,
         optimizer=tuned_optimizer(chosen, networks, device),
-        batch=batch,
-        anneal=Curve(1.0, 0.0, "cosine", begin=0.4),
+        critic_optimizer=chosen.critic_optimizer,
+        batch=batch - batch % chosen.pack,
+        clip_weights=chosen.clip_weights,
+        pack=chosen.pack,
+        augment=augment,
+        anneal=chosen.anneal or Curve(1.0, 0.0, "cosine", begin=0.4),
+        beta2=chosen.beta2,
         minutes=minutes,
         steps=steps,
     )
@@ -142,9 +172,27 @@ def choose_recipe(
         why_networks(networks, chosen, device, given),
         why_width,
         f"batch {batch}: " + ("as published" if chosen.batch else "small, for many updates in the time"),
+        why_augment,
     )
     schedule = "learning rates fall to zero along a cosine over the last 60 % (--set anneal.stop=1 for constant ones)"
-    return Choice(recipe, (*(reason for reason in reasons if reason), schedule))
+    return Choice(recipe, (*(reason for reason in reasons if reason), "" if chosen.anneal else schedule))
+
+
+LATENTS = {"mlp": 100, "sngan": 128, "sagan": 128, "biggan": 80, "stylegan2": 128, "fastgan": 256, "projected": 256}
+"""Width of the noise that networks were published with (scaled down for the largest); 64 for others."""
+
+FEW_PICTURES = 30_000
+"""Below this augmentation helps, above it can hurt (Zhao et al., 2020, table 3; 70,000 faces: FID 3.8 to 4.2)."""
+
+
+def choose_augment(method: Method, pictures: int | None) -> tuple[Augment, str]:
+    """The method's own augmentation, else an adaptive one for few pictures, else none."""
+    if method.augment:
+        return Augment(method.augment), f"augmented by {', '.join(method.augment)}, as published with it"
+    if pictures is None or pictures >= FEW_PICTURES:
+        return Augment(), ""
+    why = f"{pictures} pictures are few: what the critic sees is shifted and recoloured as soon as it learns them by heart"
+    return Augment(("shift",), Curve(0.0), target=0.6), f"{why} (--set augment.operations=[] for none)"
 
 
 def why_networks(networks: str, method: Method, device: torch.device, given: bool) -> str:
@@ -157,20 +205,10 @@ def why_networks(networks: str, method: Method, device: torch.device, given: boo
 
 
 def choose_condition(images: Images, method: Method, networks: str) -> str:
-    """How the critic is told the class: by projection, or by concatenation where a perceptron takes it."""
-    del method
-    if not images.classes:
+    """How the critic is told the class: as the method has it, else by projection (perceptrons: concatenation)."""
+    if not images.classes or method.pack > 1:
         return "none"
-    return "concat" if networks == "mlp" else "projection"
-
-
-def class_terms(method: Method, condition: str) -> tuple[dict[str, Weight], dict[str, Weight]]:
-    """The method's terms, and the classifier's where the condition is an auxiliary one."""
-    critic, generator = dict(method.critic_terms), dict(method.generator_terms)
-    if condition == "auxiliary":
-        critic["classify_real"] = Weight(1.0)
-        generator["classify_fake"] = Weight(1.0)
-    return critic, generator
+    return method.condition or ("concat" if networks == "mlp" else "projection")
 
 
 def choose_width(images: Images, networks: str, device: torch.device, minutes: float | None) -> tuple[int, str]:
@@ -196,17 +234,18 @@ def network_options(
     if networks == "r3gan":
         grouped: dict[str, Any] = {"width": width, "group_size": None if device.type == "cpu" else 16}
         return grouped, dict(grouped)
-    return {"width": width, "norm": method.norm[0]}, {"width": width, "norm": method.norm[1]}
+    if networks == "dcgan":
+        return {"width": width, "norm": method.norm[0]}, {"width": width, "norm": method.norm[1]}
+    return {"width": width}, {"width": width}
 
 
 def scaled_penalty(name: str, weight: Weight, images: Images) -> Weight:
-    """The weight (gamma) of R1 and R2 for pictures of this size; other terms as they are.
+    """Where the search for the weight (gamma) of R1 and R2 begins (see `engine.tune`); other terms as they are.
 
-    A rule of thumb for small networks: gradients are taken with respect to pixels, so gamma grows with their number,
-    from 0.05 at 28x28 grey, where 0.01 to 1 were tried (benchmarks/digits_settings.py). R3GAN's own values for its
-    large networks are 0.05 at 32x32, 2 at 64x64 and 150 at 256x256, colour.
+    Gradients are taken with respect to pixels, so gamma grows with their number: 0.05 at 28x28 grey, which was best of
+    0.01 to 1 there (benchmarks/digits_settings.py).
     """
-    if name not in ("r1", "r2"):
+    if name not in PENALTIES:
         return weight
     values = images.height * images.width * images.channels
     return replace(weight, start=float(f"{weight.start * 0.05 * values / 784:.2g}"))
@@ -230,14 +269,15 @@ class Needs(NamedTuple):
 
 def needs(recipe: Recipe, images: Images) -> Needs:
     """Parameters, operations and memory of a recipe, counted without running it."""
+    light = replace(recipe, spectral=False, generator_spectral=False)  # slow to set up on "meta", and next to no cost
     with torch.device("meta"):
-        game = build_game(recipe, images)
+        game = build_game(light, images)
         labels = torch.zeros(2, dtype=torch.int64) if images.classes else None
         z = torch.zeros(2, recipe.latent)
-        sample = torch.zeros(2, images.channels, images.height, images.width)
+        sample = torch.zeros(2 * recipe.pack, images.channels, images.height, images.width)
     ours = cost(game.generator, z, *([] if labels is None else [labels]))
-    theirs = cost(game.critic, sample, *([] if labels is None else [labels]))
-    penalties = len({"r1", "r2", "gradient_penalty"} & set(recipe.critic_terms))
+    theirs = cost(game.critic, sample, *([] if labels is None or recipe.pack > 1 else [labels]))
+    penalties = len({"r1", "r2", "gradient_penalty", "dragan"} & set(recipe.critic_terms))
     batch = min(recipe.micro_batch or recipe.batch, recipe.batch)
     flops = round_flops(ours, theirs, penalties=penalties, critic_steps=recipe.critic_steps)
     return Needs(ours, theirs, flops, bytes_needed(ours, theirs, batch=batch, penalties=penalties))
@@ -253,6 +293,8 @@ def settled(recipe: Recipe, images: Images) -> Recipe:
     options = dict(recipe.critic.options)
     if not images.classes and options.get("condition", "none") != "none":
         raise RequestError(f"condition {options['condition']!r} needs classes, and these pictures have none")
+    if recipe.pack > 1 and images.classes:
+        raise RequestError("packs of samples take no labels, and these pictures have some: --set pack=1")
     if options.get("condition") != "auxiliary":
         return recipe
     critic = {"classify_real": Weight(1.0), **recipe.critic_terms}
