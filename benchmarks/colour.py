@@ -51,6 +51,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     given = parser.parse_args()
     home = RUNS / ("colour-quick" if given.quick else "colour")
+    for name in given.data.split(","):
+        sets.provenance(name)  # makes what isn't there, before runs side by side ask for it
     tasks = [
         partial(
             one,

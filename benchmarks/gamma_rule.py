@@ -79,6 +79,8 @@ def main() -> None:
     steps = 5 if given.quick else given.steps
     if given.quick:
         judges.use_quick()
+    for data in set(JUDGED) & set(given.data.split(",")):
+        judges.judge(data)  # before runs side by side ask for it
     spaces = {data: "digits" if data in JUDGED or given.quick else "efficientnet" for data in CHANNELS}
     tasks = [
         partial(

@@ -65,6 +65,8 @@ def main() -> None:
     minutes = 0.05 if given.quick else given.minutes
     if given.quick:
         judges.use_quick()
+    judged = judges.protocol(DATA)  # before runs side by side ask for it, as for the data
+    sets.path(DATA)
     rates: dict = {}
     if given.budget == "steps":
         wanted = {name: (sets.source(DATA), ("--method", name, *SPACE)) for name in methods}
@@ -87,7 +89,7 @@ def main() -> None:
 
     def save(rows: list[dict]) -> None:
         if not given.quick:
-            write_result("quality_methods", {**how, "rows": rows, "judged": judges.protocol(DATA)})
+            write_result("quality_methods", {**how, "rows": rows, "judged": judged})
 
     for row in sorted(running.each(tasks, jobs=given.jobs, done=save), key=lambda row: row.get("fd_share", 1e9)):
         told = row.get("error") or f"{row['fd_share']:7.2f} %  {row.get('agreement', float('nan')):5.1f} %"

@@ -90,8 +90,8 @@ def main() -> None:
 
 def protocol() -> str:
     return (
-        "one process; the peer's own networks, batch, Adam settings and loss on both sides; noise for pictures, in memory; "
-        "ours with the running average of the generator, fused Adam, channels_last (not for R3GAN's grouped convolutions), "
+        "one process; the peer's own networks, batch, Adam and loss on both sides; noise for pictures, in memory; "
+        "ours with the running average of the generator, fused Adam, channels_last (but not R3GAN's grouped layers), "
         "real and fake joined in one pass where the critic has no batch norm; rounds in turns, the order rotating; "
         "ratio is the peer's seconds a step through ours in the same round, median and quartiles over rounds"
     )

@@ -403,7 +403,7 @@ def test_loading_what_is_not_there_says_so(tmp_path):
 
 
 def test_processes_must_share_a_batch_evenly(monkeypatch, make_pictures, train, tmp_path):
-    monkeypatch.setattr(jobs, "processes", lambda: (0, 3))
+    monkeypatch.setattr("rivals.engine.processes.processes", lambda: (0, 3))
     with pytest.raises(RequestError, match=r"batch 8 can't be shared evenly by 3 processes: --set batch=(6|9)"):
         train(make_pictures(), tmp_path / "run")
 

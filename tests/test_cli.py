@@ -46,11 +46,11 @@ def run_folder(make_pictures, rivals, tmp_path):
 def test_help_names_every_verb_and_an_example(rivals):
     code, out, _ = rivals("--help")
     assert code == 0
-    for verb in ("train", "sample", "judge", "recipes", "report", "rivals train digits --minutes 3"):
+    for verb in ("train", "sample", "judge", "compare", "recipes", "report", "rivals train digits --minutes 3"):
         assert verb in out
 
 
-@pytest.mark.parametrize("verb", ["train", "sample", "judge", "recipes", "report"])
+@pytest.mark.parametrize("verb", ["train", "sample", "judge", "compare", "recipes", "report"])
 def test_help_of_a_verb_shows_examples(verb, rivals):
     code, out, _ = rivals(verb, "--help")
     assert code == 0
@@ -77,7 +77,7 @@ def test_a_run_tells_what_it_found_chose_and_got(make_pictures, rivals, tmp_path
     ("words", "told"),
     [
         (["train", "nowhere/"], "nothing at 'nowhere/'"),
-        (["train", "DATA", "--method", "wgan"], "no method 'wgan': did you mean"),
+        (["train", "DATA", "--method", "wgann"], "no method 'wgann': did you mean"),
         (["train", "DATA", "--set", "optimizer"], "does not read as NAME=VALUE"),
         (["train", "DATA", "--set", "=3"], "does not read as NAME=VALUE"),
         (["train", "DATA", "--set", "optimiser.lr=1"], "did you mean 'optimizer'"),
@@ -90,7 +90,7 @@ def test_a_run_tells_what_it_found_chose_and_got(make_pictures, rivals, tmp_path
         (["sample", "nowhere"], "there is no run at nowhere"),
         (["judge", "nowhere"], "there is no run at nowhere"),
         (["report", "nowhere"], "there is no run at nowhere"),
-        (["recipes", "wgan"], "no method 'wgan': did you mean"),
+        (["recipes", "wgann"], "no method 'wgann': did you mean"),
     ],
 )
 def test_a_request_that_cannot_be_served_is_one_line_and_code_two(

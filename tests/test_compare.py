@@ -1,6 +1,7 @@
 import json
 import re
 import shlex
+import signal
 from pathlib import Path
 
 import pytest
@@ -244,6 +245,25 @@ def test_a_real_comparison_from_the_command_line(make_pictures, quick_judge, tmp
     assert all(len(run["curve"]) >= 1 for run in found["runs"])
     assert (tmp_path / "out/comparison.html").read_text().count("<img ") == 2
     assert (tmp_path / "out/r3gan-0/report.html").exists()
+
+
+def test_ctrl_c_in_the_middle_of_a_run_saves_it_and_resume_ends_it(make_pictures, quick_judge, compare, tmp_path):
+    data = make_pictures()
+    judged = []
+
+    def stop(entry):
+        if entry["kind"] == "verdict":
+            judged.append(entry["step"])
+            if len(judged) == 2:
+                signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        compare(data, methods="r3gan", steps=6, tell=stop)
+    assert not (tmp_path / "out/r3gan-0/verdict.json").exists()
+    assert "1 run not finished yet" in (tmp_path / "out/comparison.html").read_text()
+    found = compare(data, methods="r3gan", steps=6, resume=True, tell=stop)
+    assert states(found) == {"r3gan-0": "finished"}
+    assert judged == [1, 2, 3, 4, 5, 6], "it went on where it was"
 
 
 @pytest.mark.parametrize("text", [(DOCS / "compare.md").read_text(encoding="utf-8"), "".join(

@@ -24,13 +24,12 @@ from .modalities.images.cache import Pictures, Survey, survey
 from .modalities.images.cache import load as load_pictures
 from .modalities.images.features import choose as choose_features
 from .modalities.images.features import extractor
+from .modalities.images.frames import Frame, pick_frame
 from .modalities.images.modality import Images
 from .modalities.images.recipes import (
     DEFAULT_MINUTES,
-    Frame,
     choose_recipe,
     needs,
-    pick_frame,
     rounds_a_second,
     settled,
 )

@@ -47,8 +47,9 @@ def test_an_adaptive_strength_rises_while_the_critic_is_too_sure_and_falls_when_
 
 
 @pytest.mark.parametrize(
-    "values", [{"strength": Curve(0.0, 1.5)}, {"strength": Curve(-0.1)}, {"target": 1.0}, {"target": 0.0}, {"samples": 0.0}]
-)  # fmt: skip
+    "values",
+    [{"strength": Curve(0.0, 1.5)}, {"strength": Curve(-0.1)}, {"target": 1.0}, {"target": 0.0}, {"samples": 0.0}],
+)
 def test_senseless_values_are_refused(values):
     with pytest.raises(RequestError):
         Augment(("x",), **values)

@@ -22,7 +22,7 @@ def chosen(method="r3gan"):
 @pytest.mark.parametrize(
     ("path", "value", "words"),
     [
-        ("generator.name", "dcgam", "no generator 'dcgam': did you mean 'dcgan'. there are dcgan, mlp, r3gan"),
+        ("generator.name", "dcgam", "no generator 'dcgam': did you mean 'dcgan'. there are biggan, dcgan"),
         ("critic.name", "dcgam", "no critic 'dcgam': did you mean 'dcgan'"),
         ("generator.options.witdh", "4", "generator 'dcgan' has no option 'witdh'; did you mean 'width'"),
         ("critic.options.zzz", "4", "critic 'dcgan' has no option 'zzz'; there are condition, width, norm"),
@@ -30,7 +30,7 @@ def chosen(method="r3gan"):
         ("generator.options.width", "0", "generator 'dcgan': width must be at least 1, not 0"),
         ("generator.options.width", "-3", "generator 'dcgan': width must be at least 1, not -3"),
         ("generator.options.width", "wide", "generator 'dcgan' can't be built with width=wide"),
-        ("generator.options.norm", "layer", "no normalisation 'layer': there are batch, none"),
+        ("generator.options.norm", "group", "no normalisation 'group'"),
         ("critic.options.condition", "tell", "no condition 'tell': there are none, concat, projection, auxiliary"),
         ("loss", "hing", "no loss 'hing': did you mean 'hinge'"),
         ("critic_terms.r3", "1", "no term 'r3': did you mean 'r1'|no term 'r3': did you mean 'r2'"),

@@ -29,7 +29,10 @@ def backend(monkeypatch, function):
     return compiled
 
 
-@pytest.mark.parametrize(("method", "parts"), [("r3gan", "generator"), ("wgan-gp", "generator"), ("lsgan", "generator and critic")])  # fmt: skip
+PARTS = {"r3gan": "generator", "wgan-gp": "generator", "lsgan": "generator and critic"}
+
+
+@pytest.mark.parametrize(("method", "parts"), PARTS.items())
 def test_a_critic_under_a_penalty_is_left_alone(method, parts, monkeypatch):
     game, batch = begun(method)
     compiled = backend(monkeypatch, lambda module, *a, **k: module.forward(*a, **k))

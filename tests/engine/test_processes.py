@@ -113,8 +113,17 @@ def test_processes_cost_what_they_send_and_one_costs_nothing():
     assert sharing(Spread(1, 8), sides, 3) == 0
     two, four = (sharing(Spread(count, 1), sides, 3) for count in (2, 4))
     assert four - two == pytest.approx((400 + 3 * 800) * 2 * (3 / 4 - 1 / 2) / 1e9)
-    assert crowding(Spread(1, 1), Spread(1, 2)) == 1
-    assert crowding(Spread(2, 1), Spread(1, 2)) >= 1
+
+
+def test_crowding_lies_between_cores_of_their_own_and_one_core_for_all(monkeypatch):
+    from rivals.engine import processes
+
+    assert crowding(Spread(1, 2)) == 1
+    assert 1 <= crowding(Spread(2, 1)) <= 2
+    for together, expected in ((100.0, 1.0), (40.0, 2.5), (1.0, 4.0)):
+        rates = iter([100.0, *[together] * 4])
+        monkeypatch.setattr(processes, "matmul_rate", lambda device, rates=rates: next(rates))
+        assert crowding(Spread(4, 1)) == pytest.approx(expected)
 
 
 def test_how_it_is_decided(monkeypatch):

@@ -21,6 +21,8 @@ def chosen(method="r3gan", **more):
 @pytest.mark.parametrize("classes", [(), ("a", "b")])
 @pytest.mark.parametrize("method", METHODS)
 def test_every_chosen_recipe_comes_back_from_json(method, classes, device):
+    if METHODS[method].needs_labels and not classes:
+        return
     images = Images(16, 24, 3, 8, classes, (3,) * len(classes))
     recipe = choose_recipe(images, method, torch.device(device), 5.0, None).recipe
     assert from_json(to_json(recipe)) == recipe
@@ -84,9 +86,9 @@ def test_what_is_not_json_is_told_with_the_line(text):
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity"])
 def test_numbers_that_are_none_are_refused(value):
-    text = to_json(chosen()).replace('"average_half_life": 10000.0', f'"average_half_life": {value}')
+    text = to_json(chosen()).replace('"eps": 1e-08', f'"eps": {value}')
     assert value in text
-    with pytest.raises(RequestError, match="average_half_life"):
+    with pytest.raises(RequestError, match="eps"):
         from_json(text)
 
 

@@ -129,7 +129,7 @@ def test_shared_fakes_are_made_once_and_a_batch_in_pieces_shares_none(micro):
     training, _ = begun()
     made = []
     training.game.generator.register_forward_hook(lambda *args: made.append(1))
-    list(rounds(training, iter(lambda: data(), None), Budget(steps=1), pace=Pace(critic_steps=2, micro_batch=micro)))
+    list(rounds(training, iter(data, None), Budget(steps=1), pace=Pace(critic_steps=2, micro_batch=micro)))
     assert len(made) == (2 if micro is None else 3 * 3)
 
 
@@ -139,8 +139,7 @@ def test_a_generator_that_learns_from_shared_fakes_gets_the_gradient_of_its_own_
         training, _ = begun()
         noise = torch.randn(6, 64, generator=torch.Generator().manual_seed(3))
         training.game.generator.register_forward_pre_hook(lambda module, args, z=noise: (z, *args[1:]))
-        batch = data()
-        list(rounds(training, iter(lambda: batch, None), Budget(steps=1), pace=Pace(share_fakes=share)))
+        list(rounds(training, iter(data, None), Budget(steps=1), pace=Pace(share_fakes=share)))
         grads.append(torch.cat([part.grad.flatten() for part in training.game.generator.parameters()]))
     torch.testing.assert_close(grads[0], grads[1], rtol=1e-5, atol=1e-8)
 

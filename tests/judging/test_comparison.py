@@ -130,7 +130,7 @@ def test_a_score_that_is_no_number_is_no_result():
 @pytest.mark.parametrize(
     ("many", "told"),
     [
-        ({"a": [1.0, 1.1, 1.2], "b": [9.0, 9.1, 9.2]}, "first with 1.1 ± 0.248 % (mean of 3 seeds, 95 % interval), clear"),
+        ({"a": [1.0, 1.1, 1.2], "b": [9.0, 9.1, 9.2]}, "with 1.1 ± 0.248 % (mean of 3 seeds, 95 % interval), clear"),
         ({"a": [1.0, 2.0, 3.0], "b": [2.0, 3.0, 4.5]}, "its interval overlaps that of b: a tie, these 3 seeds do"),
         ({"a": [1.0, 2.0], "b": [2.0, 3.0], "c": [1.0, 9.0]}, "overlaps those of b and c"),
         ({"a": [1.0, 2.0], "b": [2.0, 3.0]}, "Two seeds give very wide intervals"),

@@ -79,7 +79,8 @@ def build_game(recipe: Recipe, modality: Modality) -> Duel:
 
 def couples_batch(module: nn.Module) -> bool:
     """Whether what a network says of a sample depends on the others in its batch (batch norm, batch deviation)."""
-    return any(getattr(part, "couples_batch", False) for part in module.modules())
+    torchs_own = nn.modules.batchnorm._BatchNorm
+    return any(getattr(part, "couples_batch", isinstance(part, torchs_own)) for part in module.modules())
 
 
 def build_sides(recipe: Recipe, modality: Modality) -> tuple[nn.Module, nn.Module]:

@@ -29,9 +29,9 @@ def share_gradients(module: nn.Module, loss: Tensor) -> Tensor:
         The mean of all processes' losses: what is not a number in one is so in all.
     """
     _, world = processes()
-    gradients = [parameter.grad for parameter in module.parameters() if parameter.grad is not None]
     if world == 1:
         return loss
+    gradients = [parameter.grad for parameter in module.parameters() if parameter.grad is not None]
     flat = torch.cat([*(gradient.flatten() for gradient in gradients), loss.to(torch.float32).flatten()])
     dist.all_reduce(flat)
     flat /= world

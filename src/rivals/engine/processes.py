@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from statistics import median
+from statistics import fmean, median
 from typing import Any, NamedTuple
 
 import torch
@@ -124,10 +125,10 @@ def measure(recipe: Recipe, modality: Modality, dataset: Dataset, seconds: float
 
     Rounds of the real game on real data are played here, by turns with each spread's threads and its share of a batch,
     for about `seconds` and at least once each. What several processes cost each other comes on top: cores that are
-    shared, as a matrix product shows, and the gradients' way from one to the other. A spread that can't be played, such
+    shared, as matrix products show, and the gradients' way from one to the other. A spread that can't be played, such
     as batch normalisation over a single sample, is left out.
     """
-    alone, *_ = ways = spreads(torch.get_num_threads(), recipe.batch)
+    ways = spreads(torch.get_num_threads(), recipe.batch)
     game = build_game(recipe, modality)
     training = Training.of(game, build_optimizers(recipe, game))
     trials = {way: trial(training, recipe, dataset, recipe.batch // way.processes) for way in ways}
@@ -144,7 +145,7 @@ def measure(recipe: Recipe, modality: Modality, dataset: Dataset, seconds: float
             break
     sides = (game.generator, game.critic)
     own = {way: median(took[way][1:] or took[way]) for way in trials}  # the first round warms up
-    return {way: spent * crowding(way, alone) + sharing(way, sides, recipe.critic_steps) for way, spent in own.items()}
+    return {way: spent * crowding(way) + sharing(way, sides, recipe.critic_steps) for way, spent in own.items()}
 
 
 def trial(training: Training, recipe: Recipe, dataset: Dataset, batch: int) -> Iterator[Played]:
@@ -160,15 +161,19 @@ def timed(played: Iterator[Played]) -> float:
     return time.perf_counter() - began
 
 
-def crowding(spread: Spread, alone: Spread) -> float:
-    """How much slower a process becomes by the others of its spread: 1 where every thread has a core of its own."""
-    if spread.processes == 1:
+def crowding(spread: Spread) -> float:
+    """How much slower a process becomes by the others of its spread, from 1 (cores of their own) to their number.
+
+    Measured on matrix products side by side, in as many Python threads: a product leaves them free to run at once.
+    """
+    count = spread.processes
+    if count == 1:
         return 1.0
-    rates = []
-    for threads in (spread.threads, alone.threads):
-        with thread_count(threads):
-            rates.append(matmul_rate(torch.device("cpu")))
-    return max(1.0, spread.processes * rates[0] / rates[1])
+    cpu = torch.device("cpu")
+    with thread_count(spread.threads), ThreadPoolExecutor(count) as pool:
+        alone = matmul_rate(cpu)
+        together = fmean(pool.map(matmul_rate, [cpu] * count))
+    return min(max(alone / together, 1.0), float(count))
 
 
 def sharing(spread: Spread, sides: tuple[nn.Module, nn.Module], critic_steps: int) -> float:

@@ -91,24 +91,28 @@ class Recipe:
     until: str | None = None
 
     def __post_init__(self) -> None:
-        for name in ("latent", "critic_steps", "batch"):
-            if getattr(self, name) < (0 if name == "latent" else 1):
-                raise RequestError(f"{name} must be at least {0 if name == 'latent' else 1}, not {getattr(self, name)}")
+        for name, least in (("latent", 0), ("critic_steps", 1), ("batch", 1), ("pack", 1)):
+            if getattr(self, name) < least:
+                raise RequestError(f"{name} must be at least {least}, not {getattr(self, name)}")
         if self.micro_batch is not None and self.micro_batch < 1:
             raise RequestError(f"micro_batch must be at least 1, not {self.micro_batch}")
-        if self.steps is not None or self.minutes is not None:
-            Budget(self.steps, None if self.minutes is None else 60 * self.minutes)  # refuses what is no end
-        if not 0 <= self.seed < 2**32:
-            raise RequestError(f"a seed lies between 0 and {2**32 - 1}, not at {self.seed}")
-        life = self.average_half_life
-        if min(life.start, life.start if life.stop is None else life.stop) < 0:
-            raise RequestError(f"average_half_life is 0 or more samples, not {life.start} to {life.stop}")
         for name in ("clip", "clip_weights"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise RequestError(f"{name} is a number above 0, not {value}; leave it out for no limit")
-        if self.pack < 1 or self.batch % self.pack:
+        if self.batch % self.pack:
             raise RequestError(f"batch {self.batch} can't be made up of packs of {self.pack}")
+        life = self.average_half_life
+        if min(life.start, life.start if life.stop is None else life.stop) < 0:
+            raise RequestError(f"average_half_life is 0 or more samples, not {life.start} to {life.stop}")
+        self.check_run()
+
+    def check_run(self) -> None:
+        """Refuse an end, a seed or a precision that there is not."""
+        if self.steps is not None or self.minutes is not None:
+            Budget(self.steps, None if self.minutes is None else 60 * self.minutes)
+        if not 0 <= self.seed < 2**32:
+            raise RequestError(f"a seed lies between 0 and {2**32 - 1}, not at {self.seed}")
         if self.precision not in PRECISIONS:
             raise RequestError(f"no precision {self.precision!r}: there are {', '.join(PRECISIONS)}")
 

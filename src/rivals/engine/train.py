@@ -1,6 +1,7 @@
 """The loop: one for every modality and every game."""
 
 import copy
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -133,7 +134,7 @@ def rounds(
         if progress >= 1:
             return
         began = time.perf_counter()
-        seed_round(seed, training.stream, training.step)
+        seed_round(seed, training.stream, training.step, device)
         anneal(training.optimizers, pace.anneal(progress), None if pace.beta2 is None else pace.beta2(progress))
         losses = play_round(training, sides, batches, pace, fabric, progress)
         training.step += 1
@@ -210,8 +211,9 @@ def update(side: Side, other: Side, batch: Batch, now: Now, played: Any = None) 
     """
     pace = now.pace
     side.optimizer.zero_grad(set_to_none=True)
+    parameters = [parameter for parameter in side.module.parameters() if parameter.requires_grad]
     sums: dict[str, Tensor] = {}
-    whole: Tensor | None = None
+    whole = torch.zeros(())
     with held_still(other.module):
         for part, share in pieces(batch, pace.micro_batch):
             with now.fabric.autocast():
@@ -220,12 +222,12 @@ def update(side: Side, other: Side, batch: Batch, now: Now, played: Any = None) 
             if not losses:
                 return {}
             total = torch.stack(list(losses.values())).sum() * share
-            now.fabric.backward(total)
-            whole = total.detach() if whole is None else whole + total.detach()
+            now.fabric.backward(total, inputs=parameters)  # or the samples, leaves for penalties, would get some too
+            whole = whole.to(total.device) + total.detach()
             for name, loss in losses.items():
                 sums[name] = sums.get(name, 0) + loss.detach() * share
     whole = share_gradients(side.module, whole)
-    if looks_now(whole, now.step) and not bool(torch.isfinite(whole)):
+    if looks_now(whole, now.step) and not math.isfinite(whole.item()):
         raise NonFiniteError(side.name, now.step, sums)
     if pace.clip is not None:
         now.fabric.clip_gradients(side.module, side.optimizer, max_norm=pace.clip, error_if_nonfinite=False)
@@ -245,7 +247,7 @@ def looks_now(loss: Tensor, step: int) -> bool:
 def clip_weights(module: nn.Module, most: float | None) -> None:
     """Cut every parameter to [-most, most]."""
     if most is not None:
-        parameters = list(module.parameters())
+        parameters: list[Tensor] = list(module.parameters())
         torch._foreach_clamp_max_(parameters, most)
         torch._foreach_clamp_min_(parameters, -most)
 
@@ -294,6 +296,10 @@ def anneal(optimizers: tuple[Optimizer, Optimizer], factor: float, beta2: float 
                 group["betas"] = (group["betas"][0], beta2)
 
 
-def seed_round(seed: int, stream: int, step: int) -> None:
+def seed_round(seed: int, stream: int, step: int, device: torch.device | None = None) -> None:
     """Set all random numbers of a round by where it stands, whatever came before."""
-    torch.manual_seed(((seed * 1_000_003 + stream) * 1_000_003 + step) % 2**63)
+    number = ((seed * 1_000_003 + stream) * 1_000_003 + step) % 2**63
+    if device is None or device.type == "cpu":
+        torch.default_generator.manual_seed(number)  # torch.manual_seed looks for every other device first
+    else:
+        torch.manual_seed(number)

@@ -2,11 +2,14 @@ import pytest
 import torch
 
 from rivals.engine.errors import RequestError
+from rivals.engine.method import Method
 from rivals.engine.methods import METHODS
 from rivals.engine.recipe import change
+from rivals.engine.schedule import Weight
 from rivals.modalities.images import Images
 from rivals.modalities.images.cache import survey
-from rivals.modalities.images.recipes import choose_frame, choose_recipe, needs, rounds_a_second, settled
+from rivals.modalities.images.frames import choose_frame
+from rivals.modalities.images.recipes import choose_augment, choose_recipe, needs, rounds_a_second, settled
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 IMAGES = Images(16, 16, 3)
@@ -30,16 +33,24 @@ def test_larger_pictures_are_brought_to_what_the_time_allows(minutes, device, si
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_recipe_takes_over_what_was_published(method):
-    recipe, published = choose_recipe(IMAGES, method, CPU, None, 5).recipe, METHODS[method]
+    recipe, published = choose_recipe(LABELLED, method, CPU, None, 5).recipe, METHODS[method]
     assert (recipe.loss, recipe.critic_steps, recipe.spectral) == (
         published.loss,
         published.critic_steps,
         published.spectral,
     )
+    assert (recipe.generator_spectral, recipe.clip_weights, recipe.pack) == (
+        published.generator_spectral,
+        published.clip_weights,
+        published.pack,
+    )
     assert set(recipe.critic_terms) == set(published.critic_terms)
     for name in set(published.critic_terms) - {"r1", "r2"}:
         assert recipe.critic_terms[name] == published.critic_terms[name]
+    assert recipe.generator_terms == published.generator_terms
+    assert (recipe.tune is not None) == bool({"r1", "r2"} & set(published.critic_terms))
     assert recipe.optimizer.betas == published.optimizer.betas
+    assert recipe.critic_optimizer == published.critic_optimizer
     assert recipe.batch == (published.batch or 32)
 
 
@@ -51,8 +62,31 @@ def test_gamma_grows_with_the_numbers_in_a_picture():
 
 @pytest.mark.parametrize("method", METHODS)
 def test_classes_bring_a_condition_and_none_bring_none(method):
-    assert choose_recipe(LABELLED, method, CPU, 5, None).recipe.critic.options["condition"] in ("projection", "concat")
-    assert "condition" not in choose_recipe(IMAGES, method, CPU, 5, None).recipe.critic.options
+    told = choose_recipe(LABELLED, method, CPU, 5, None).recipe.critic.options["condition"]
+    assert told == METHODS[method].condition or told in ("projection", "concat")
+    if METHODS[method].needs_labels:
+        with pytest.raises(RequestError, match=f"method '{method}' needs labels, and these pictures have none"):
+            choose_recipe(IMAGES, method, CPU, 5, None)
+    else:
+        assert "condition" not in choose_recipe(IMAGES, method, CPU, 5, None).recipe.critic.options
+
+
+def test_few_pictures_are_augmented_as_far_as_the_critic_asks_for_it_and_many_are_not():
+    few, why = choose_augment(METHODS["r3gan"], 500)
+    assert (few.operations, few.target) == (("shift",), 0.6)
+    assert "500 pictures are few" in why
+    assert choose_augment(METHODS["r3gan"], 60_000)[0].operations == ()
+    assert choose_augment(METHODS["r3gan"], None)[0].operations == ()
+    own, why = choose_augment(METHODS["fastgan"], 60_000)
+    assert (own.operations, own.target) == (("diffaugment",), None)
+    assert "as published" in why
+
+
+def test_a_method_of_ones_own_is_taken_as_it_is_given():
+    own = Method(loss="hinge", critic_terms={"lecam": Weight(0.3)}, batch=12, norm=("batch", "none"))
+    recipe = choose_recipe(LABELLED, "mine", CPU, 5, None, own=own).recipe
+    assert (recipe.method, recipe.loss, recipe.batch, recipe.tune) == ("mine", "hinge", 12, None)
+    assert recipe.critic_terms == {"lecam": Weight(0.3)}
 
 
 def test_every_choice_has_its_reason():
@@ -64,7 +98,7 @@ def test_every_choice_has_its_reason():
 def test_needs_are_counted_on_the_networks_themselves():
     from rivals.engine.build import build_game
 
-    for method in METHODS:
+    for method in set(METHODS) - {"projected"}:  # a frozen network's weights are no parameters
         recipe = choose_recipe(LABELLED, method, CPU, 5, None).recipe
         game, needed = build_game(recipe, LABELLED), needs(recipe, LABELLED)
         assert needed.generator.parameters == sum(p.numel() for p in game.generator.parameters())

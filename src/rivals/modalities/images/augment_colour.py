@@ -58,13 +58,14 @@ def saturation(tone: Tone, luck: Luck, amount: float) -> Tone:
 
 def color(tone: Tone, luck: Luck, amount: float) -> Tone:
     """Shift by up to 0.5, saturation times 0 to 2, contrast about the picture's mean times 0.5 to 1.5 (DiffAugment)."""
-    luma, chroma, angle, offset, mean = tone
-    offset = offset + amount * luck.uniform[0] / 2
-    chroma = chroma * (1 + amount * luck.uniform[1])
     gain = 1 + amount * luck.uniform[2] / 2
-    # the mean of the changed picture is (luma + mean) times that of the given one, plus the offset, which is kept
-    kept = (1 - gain) * (luma if mean is None else luma + mean)
-    return Tone(luma * gain, chroma * gain, angle, offset, kept if mean is None else mean * gain + kept)
+    return Tone(
+        luma=tone.luma * gain,
+        chroma=tone.chroma * (1 + amount * luck.uniform[1]) * gain,
+        angle=tone.angle,
+        offset=tone.offset + amount * luck.uniform[0] / 2,  # moves the mean as well, about which contrast is taken
+        mean=tone.luma * (1 - gain),
+    )
 
 
 def _scale_luma(tone: Tone, gain: Tensor) -> Tone:

@@ -1,7 +1,6 @@
 """Which recipe for which pictures: resolution, networks, sizes and batch, each with its reason."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -18,7 +17,6 @@ from rivals.engine.recipe import Recipe, Use
 from rivals.engine.schedule import Curve, Weight
 from rivals.engine.tune import PENALTIES, Tune
 
-from .cache import Survey
 from .modality import Images
 
 WIDTHS = {"tiny": 16, "small": 24, "medium": 48, "large": 96, "huge": 384}
@@ -27,77 +25,12 @@ WIDTHS = {"tiny": 16, "small": 24, "medium": 48, "large": 96, "huge": 384}
 DEFAULT_MINUTES = 10.0
 
 
-class Frame(NamedTuple):
-    """How pictures are brought to one shape."""
-
-    height: int
-    width: int
-    channels: int
-
-
 @dataclass(frozen=True)
 class Choice:
     """A recipe, and why it is what it is, in sentences."""
 
     recipe: Recipe
     reasons: tuple[str, ...]
-
-
-def choose_frame(survey: Survey, device: torch.device, minutes: float | None) -> tuple[Frame, str]:
-    """The resolution: the pictures' own where the time allows it, else the largest that it does.
-
-    Pictures of one size up to the limit are left as they are. Others are brought to the median aspect, the shorter side
-    a multiple of 16. The limit is 64 pixels on a CPU (32 for less than five minutes), 256 on a GPU
-    (128 for less than an hour).
-    """
-    found = survey.found
-    if device.type == "cpu":
-        limit = 32 if minutes is not None and minutes < 5 else 64
-    else:
-        limit = 128 if minutes is not None and minutes < 60 else 256
-    height, width = found.median_height, found.median_width
-    short = min(height, width)
-    of_one_size = len(found.sizes) == 1
-    if of_one_size and short <= limit:
-        return Frame(height, width, survey.channels), f"all pictures are {width}x{height}: kept"
-    side = min(short, limit)
-    side = side - side % 16 if side >= 16 else side
-    aspect = width / height
-    if 0.87 < aspect < 1.15:
-        aspect = 1.0
-    shape = (side, round(side * aspect)) if aspect >= 1 else (round(side / aspect), side)
-    shape = (min(shape[0], 4 * side), min(shape[1], 4 * side))
-    if min(shape) >= 16:
-        shape = (shape[0] - shape[0] % 4, shape[1] - shape[1] % 4)
-    why = f"the median picture is {width}x{height}; " + (
-        f"{limit} pixels on the shorter side is what this {device.type.upper()} can learn in the time"
-        if short > limit
-        else "all are brought to that shape"
-    )
-    return Frame(shape[0], shape[1], survey.channels), f"{why} (--set data.height=... data.width=... overrides)"
-
-
-def pick_frame(
-    recipe: Recipe | None, changes: Mapping[str, str], looked: Survey, device: torch.device, minutes: float | None
-) -> tuple[Frame, str]:
-    """The pictures' shape: from a given recipe or setting, else chosen."""
-    frame, why = choose_frame(looked, device, minutes)
-    given = dict(recipe.data) if recipe is not None else {}
-    for path, value in changes.items():
-        if path.startswith("data."):
-            given[path.removeprefix("data.")] = value
-    for name, value in given.items():
-        if name not in Frame._fields:
-            raise RequestError(f"data.{name}: no such setting; there are {', '.join(Frame._fields)}")
-        try:
-            number = int(value)
-        except (TypeError, ValueError):
-            raise RequestError(f"data.{name} is a whole number, not {value!r}") from None
-        most = 4 if name == "channels" else 4096
-        if not (1 if name == "channels" else 4) <= number <= most:
-            raise RequestError(f"data.{name} lies between {1 if name == 'channels' else 4} and {most}, not at {number}")
-        frame = frame._replace(**{name: number})
-    return frame, "the resolution was given" if given else why
 
 
 def choose_recipe(
@@ -117,7 +50,8 @@ def choose_recipe(
         images: what the pictures are.
         method: a name in `METHODS`, or of one's `own`.
         device: where to train.
-        minutes, steps: when to stop.
+        minutes: when to stop, by the clock.
+        steps: when to stop, by rounds.
         own: a method of one's own, under the name `method`.
         networks: overrules the choice of networks.
         pictures: how many there are to learn from; None if that is not known.
@@ -191,7 +125,7 @@ def choose_augment(method: Method, pictures: int | None) -> tuple[Augment, str]:
         return Augment(method.augment), f"augmented by {', '.join(method.augment)}, as published with it"
     if pictures is None or pictures >= FEW_PICTURES:
         return Augment(), ""
-    why = f"{pictures} pictures are few: what the critic sees is shifted and recoloured as soon as it learns them by heart"
+    why = f"{pictures} pictures are few: what the critic sees is moved and recoloured once it knows them by heart"
     return Augment(("shift",), Curve(0.0), target=0.6), f"{why} (--set augment.operations=[] for none)"
 
 
