@@ -8,6 +8,7 @@ minutes are then those of a quiet machine (running.py). Resumable; writes result
 """
 
 from functools import partial
+from pathlib import Path
 
 import judges
 import rivals
@@ -20,10 +21,10 @@ SPACE = ("--features", "digits")  # of the verdicts that training itself takes: 
 MINUTES = (1.0, 3.0, 10.0)
 
 
-def one(*, data: str, minutes: float, seed: int, threads: int, words: tuple[str, ...]) -> dict:
+def one(*, data: str, minutes: float, seed: int, threads: int, words: tuple[str, ...], home: Path) -> dict:
     """Train and judge one run."""
     kind = words[0].removeprefix("--")
-    folder = RUNS / "quality" / f"{data}-{minutes:g}m-{kind}-{threads}t-{seed}"
+    folder = home / f"{data}-{minutes:g}m-{kind}-{threads}t-{seed}"
     asked = [*words, "--seed", str(seed), *SPACE]
     verdict = running.train(folder, sets.source(data), asked, threads=threads)
     scores = running.kept(folder / "score.json", lambda: judges.score(rivals.load(folder), data))
@@ -38,20 +39,21 @@ def main() -> None:
     parser.add_argument("--budget", choices=("minutes", "steps"), default="minutes")
     given = parser.parse_args()
     names = given.data.split(",")
+    home = RUNS / ("quality-quick" if given.quick else "quality")
     minutes = (0.05,) if given.quick else MINUTES
     if given.quick:
         judges.use_quick()
     rates = {}
     if given.budget == "steps":
         wanted = {name: (sets.source(name), SPACE) for name in names}
-        file = RUNS / "quality" / f"rates-r3gan{'-quick' * given.quick}.json"
-        rates = running.rates(file, wanted, minutes=max(MINUTES), quick=given.quick)
+        rates = running.rates(home / "rates.json", wanted, minutes=max(MINUTES), quick=given.quick)
     tasks = [
         partial(
             one,
             data=name,
             minutes=time,
             seed=seed,
+            home=home,
             threads=given.threads,
             words=tuple(running.budget(given.budget, time, rates.get(name, {}).get("best"))),
         )

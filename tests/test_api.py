@@ -305,7 +305,7 @@ def test_after_the_third_accident_the_run_stops_with_a_diagnosis_and_a_model(
     [
         ({"device": "tpu"}, "no device 'tpu'"),
         ({"precision": "16-mixed"}, "needs a GPU"),
-        ({"method": "wgan"}, "no method 'wgan': did you mean 'w?gan.*wgan-gp"),
+        ({"method": "wgann"}, "no method 'wgann': did you mean 'w?gan.*wgan-gp"),
         ({"features": "inception"}, "no feature space 'inception'"),
         ({"loggers": ["x"]}, "no logger 'x'"),
         ({"steps": 0}, "steps must be a number above zero"),

@@ -10,6 +10,7 @@ import torch
 from .data import spread, to_device
 from .equilibrium import Standing, settled
 from .files import write_whole
+from .game import Duel
 from .health import critic_accuracy, critic_advantage, finite
 from .parallel import any_process, processes
 from .schedule import EQUILIBRIUM
@@ -102,8 +103,11 @@ def log_round(
     now = time.perf_counter()
     rate = beat.steps * run.recipe.batch / max(now - beat.began, 1e-9)
     beat.logged = now
-    real = to_device(run.dataset.cut(spread(run.dataset.train, 128)), device)
-    held = to_device(run.dataset.cut(spread(run.dataset.held_out, 128)), device)
+    real = to_device(run.dataset.cut(few(run.dataset.train, run.recipe.pack)), device)
+    held = to_device(run.dataset.cut(few(run.dataset.held_out, run.recipe.pack)), device)
+    game: Duel = training.game  # type: ignore[assignment]
+    found = {"strength": game.strength} if game.strengthen else {}
+    found |= {"penalty_scale": game.penalty_scale} if game.adjust else {}
     run.write(
         "round",
         training.step,
@@ -111,8 +115,15 @@ def log_round(
         seconds=round(training.seconds, 2),
         rate=round(rate, 1),
         losses={name: float(f"{float(loss):.5g}") for name, loss in played.losses.items()},
-        accuracy={name: round(value, 1) for name, value in critic_accuracy(training.game, real, held).items()},  # type: ignore[arg-type]
+        accuracy={name: round(value, 1) for name, value in critic_accuracy(game, real, held).items()},
+        **{name: round(float(value), 4) for name, value in found.items()},
     )
+
+
+def few(rows: torch.Tensor, pack: int) -> torch.Tensor:
+    """Some of the rows, as many as make up whole packs."""
+    some = spread(rows, 128)
+    return some.repeat(pack) if len(some) < pack else some[: len(some) // pack * pack]
 
 
 def preview(run: "Run", training: Training) -> None:

@@ -72,7 +72,7 @@ def build_game(recipe: Recipe, modality: Modality) -> Duel:
         generator_terms={"adversarial": Term(generator_half), **build_terms(recipe.generator_terms, known)},
         show=modality.show,
         adjust=None if recipe.tune is None else adjuster(recipe.tune),
-        joined=not penalised and not couples_batch(critic),
+        joined=not penalised and not couples_batch(critic) and not recipe.augment.operations,
         **augmentation(recipe.augment, modality),
     )
 

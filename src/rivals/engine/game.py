@@ -114,8 +114,9 @@ class Duel(nn.Module):
         """The critic's weighted terms; gradients with respect to the samples can be taken, none reach the generator."""
         apart = replace(game_round, real=leaf(game_round.real), fake=leaf(game_round.fake), joined=self.joined)
         losses = weigh(self.critic_terms, apart, step, progress)
+        scale = self.penalty_scale.clone()  # the buffer may change before the way back
+        losses |= {name: losses[name] * scale for name in PENALTIES if name in losses}
         if self.adjust is not None:
-            losses |= {name: losses[name] * self.penalty_scale.clone() for name in PENALTIES if name in losses}
             self.adjust(self.penalty_scale, apart, step)
         if self.strengthen is not None:
             self.strengthen(self.strength, apart, step, progress)
