@@ -19,7 +19,6 @@ from .engine.parallel import processes
 from .engine.processes import Spread, check_processes
 from .engine.recipe import Recipe, change, read, to_json
 from .engine.run import write_json
-from .engine.tune import PENALTIES
 from .modalities.images.cache import Pictures, Survey, survey
 from .modalities.images.cache import load as load_pictures
 from .modalities.images.features import choose as choose_features
@@ -32,6 +31,7 @@ from .modalities.images.recipes import (
     needs,
     rounds_a_second,
     settled,
+    with_gamma,
 )
 
 Tell = Callable[[Mapping[str, Any]], None]
@@ -122,7 +122,8 @@ def prepare(request: Request, stored: Mapping[str, Any] | None, device: torch.de
         request.source, progress=lambda done, total: tell({"kind": "reading", "done": done, "total": total})
     )
     tell({"kind": "found", "found": asdict(looked.found)})
-    recipe, reasons = resumed(request, stored) or chosen(request, looked, device)
+    going = resumed(request, stored)
+    recipe, reasons = going or chosen(request, looked, device)
     check_processes(recipe.batch, request.processes, device)
     frame = Frame(**recipe.data)
     told = estimate(recipe, expected_images(looked, frame), device)  # before decoding: what can't be done costs no time
@@ -136,6 +137,8 @@ def prepare(request: Request, stored: Mapping[str, Any] | None, device: torch.de
             f"the pictures in {request.source} are not those that {request.folder} was trained on: restore them, or "
             "give another --out"
         )
+    if going is None and request.recipe is None:
+        recipe = with_gamma(recipe, pictures, tuple(request.changes), tell)
     images = Images.of(pictures)
     space = feature_space(request, stored, looked, device)
     spread = Spread.kept(stored or {})
@@ -177,12 +180,10 @@ def chosen(request: Request, looked: Survey, device: torch.device) -> tuple[Reci
             steps,
             own=request.own,
             networks=networks,
-            pictures=looked.found.count,
+            pictures=looked.training,
         )
         recipe, reasons = choice.recipe, (why, *choice.reasons)
     recipe = replace(recipe, data=frame._asdict())
-    if any(path.split(".")[:2] == ["critic_terms", name] for path in changes for name in PENALTIES):
-        recipe = replace(recipe, tune=None)  # who gives a weight means it
     for path, value in changes.items():
         recipe = change(recipe, path, value)
     return settled(with_budget(recipe, request.asked), images), reasons

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
+from .engine.gamma import PENALTIES
 from .engine.method import Method, Optimizer
 from .engine.schedule import Curve, Weight
 
@@ -39,7 +40,7 @@ def in_full(method: Method) -> dict[str, str]:
 
 def term_words(name: str, weight: Weight) -> str:
     """A term, its weight and how often it is taken."""
-    told = "gamma, found in the first rounds" if name in ("r1", "r2") else curve_words(weight)
+    told = f"{curve_words(weight)} gamma, which is measured on the data" if name in PENALTIES else curve_words(weight)
     often = "" if weight.every == 1 else f", every {weight.every} steps"
     return f"{name} x {told}{often}"
 

@@ -8,6 +8,7 @@ from safetensors.torch import load_file, save_file
 from rivals.engine.build import build_game, build_optimizers, build_pace
 from rivals.engine.checkpoint import newest_checkpoint, restore, save_checkpoint, training_tensors
 from rivals.engine.errors import RequestError
+from rivals.engine.method import Optimizer
 from rivals.engine.methods import METHODS
 from rivals.engine.schedule import Budget
 from rivals.engine.train import Training, rounds
@@ -34,7 +35,7 @@ def equal(one, other):
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [name for name in METHODS if name != "projected" and not METHODS[name].needs_labels])
 def test_all_that_changes_comes_back_to_the_bit_and_goes_on_alike(method, tmp_path):
     training, pace = begun(method)
     play(training, pace, 2)
@@ -47,7 +48,7 @@ def test_all_that_changes_comes_back_to_the_bit_and_goes_on_alike(method, tmp_pa
     restore(other, found)
     assert (other.step, other.seconds, other.stream) == (2, 12.5, 3)
     assert equal(training, other)
-    assert any("exp_avg_sq" in name for name in training_tensors(other)), "Adam's moments are there"
+    assert any(name.endswith(("exp_avg_sq", "square_avg")) for name in training_tensors(other)), "the moments are there"
     play(training, pace, 4)
     play(other, pace, 4)
     assert equal(training, other)
@@ -154,3 +155,20 @@ def test_a_manifest_whose_values_were_changed_counts_as_damaged(tmp_path):
     manifest.write_text(json.dumps(values))
     with pytest.raises(RequestError, match="its hash does not hold"):
         newest_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adamw"])
+def test_every_optimizer_goes_on_where_it_was(optimizer, tmp_path):
+    def begin(seed):
+        recipe = replace(choose_recipe(IMAGES, "r3gan", torch.device("cpu"), None, 6).recipe, batch=6, seed=seed)
+        recipe = replace(recipe, optimizer=Optimizer(1e-3, (0.5, 0.9), name=optimizer, decay=0.01))
+        game = build_game(recipe, IMAGES)
+        return Training.of(game, build_optimizers(recipe, game)), build_pace(recipe)
+
+    (training, pace), (other, _) = begin(0), begin(1)
+    play(training, pace, 2)
+    save_checkpoint(tmp_path, training, {})
+    restore(other, newest_checkpoint(tmp_path))
+    play(training, pace, 4)
+    play(other, pace, 4)
+    assert equal(training, other)

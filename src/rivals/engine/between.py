@@ -106,8 +106,7 @@ def log_round(
     real = to_device(run.dataset.cut(few(run.dataset.train, run.recipe.pack)), device)
     held = to_device(run.dataset.cut(few(run.dataset.held_out, run.recipe.pack)), device)
     game: Duel = training.game  # type: ignore[assignment]
-    found = {"strength": game.strength} if game.strengthen else {}
-    found |= {"penalty_scale": game.penalty_scale} if game.adjust else {}
+    augmented = {"strength": round(float(game.strength), 4)} if game.strengthen else {}
     run.write(
         "round",
         training.step,
@@ -116,7 +115,7 @@ def log_round(
         rate=round(rate, 1),
         losses={name: float(f"{float(loss):.5g}") for name, loss in played.losses.items()},
         accuracy={name: round(value, 1) for name, value in critic_accuracy(game, real, held).items()},
-        **{name: round(float(value), 4) for name, value in found.items()},
+        **augmented,
     )
 
 

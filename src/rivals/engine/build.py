@@ -17,12 +17,11 @@ from .losses import LOSSES
 from .method import Optimizer
 from .modality import Modality
 from .names import named
+from .pace import Pace
 from .pack import Packed
 from .recipe import Recipe, Use
 from .schedule import Weight
 from .terms import TERMS, Measure, Term, adversarial
-from .train import Pace
-from .tune import adjuster
 from .types import Sample
 
 
@@ -71,7 +70,6 @@ def build_game(recipe: Recipe, modality: Modality) -> Duel:
         critic_terms={"adversarial": Term(critic_half), **build_terms(recipe.critic_terms, known)},
         generator_terms={"adversarial": Term(generator_half), **build_terms(recipe.generator_terms, known)},
         show=modality.show,
-        adjust=None if recipe.tune is None else adjuster(recipe.tune),
         joined=not penalised and not couples_batch(critic) and not recipe.augment.operations,
         **augmentation(recipe.augment, modality),
     )

@@ -4,10 +4,9 @@ import torch
 from torch import nn
 
 from .game import Duel
-from .tune import PENALTIES
 from .types import Batch
 
-GRADIENT_TERMS = (*PENALTIES, "gradient_penalty", "dragan")  # torch.compile has no second derivatives
+GRADIENT_TERMS = ("r1", "r2", "gradient_penalty", "dragan")  # torch.compile has no second derivatives
 
 
 def compile_parts(game: Duel, batch: Batch) -> str:

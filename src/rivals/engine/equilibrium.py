@@ -83,7 +83,7 @@ def value(game: Duel, batches: Sequence[Batch], seed: int) -> float:
 def best_critic(game: Duel, batches: Sequence[Batch], lr: float, progress: float, clip: float | None) -> Duel:
     """A copy of the game in which the critic has learned on, by all its terms."""
     game = copy.deepcopy(game)
-    game.strengthen = game.adjust = None  # both sides' copies play by the rules that hold now
+    game.strengthen = None  # both sides' copies play by the rules that hold now
     optimizer = adam(game.critic, lr)
     for step, batch in enumerate(batches):
         optimizer.zero_grad()

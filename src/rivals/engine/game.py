@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from .augment import Strengthen
 from .parallel import own_rows
 from .terms import Term, weigh
-from .tune import PENALTIES, Adjust
 from .types import Batch, Round, Sample, Verdict, each, leaf, leaves, size
 
 
@@ -56,12 +55,10 @@ class Duel(nn.Module):
         show: turns `raw` into what the critic sees.
         augment: applied to all that the critic sees, at a strength from 0 to 1; penalties are taken through it.
         strengthen: how that strength changes (see `augment.py`).
-        adjust: finds a factor on the weights of R1 and R2 (see `tune.py`).
         joined: show the critic real and fake in one pass in its own turn; not for a critic that couples a batch.
     """
 
     strength: Tensor
-    penalty_scale: Tensor
 
     def __init__(
         self,
@@ -74,7 +71,6 @@ class Duel(nn.Module):
         show: Callable[[Any], Sample] = same,
         augment: Callable[[Sample, Tensor | None, Tensor], tuple[Sample, Tensor | None]] = plain,
         strengthen: Strengthen | None = None,
-        adjust: Adjust | None = None,
         joined: bool = False,
     ) -> None:
         super().__init__()
@@ -88,10 +84,8 @@ class Duel(nn.Module):
         self.show = show
         self.augment = augment
         self.strengthen = strengthen
-        self.adjust = adjust
         self.joined = joined
         self.register_buffer("strength", torch.zeros(()))
-        self.register_buffer("penalty_scale", torch.ones(()))
 
     def all_terms(self) -> Iterator[tuple[str, str, Term]]:
         """Every term: whose it is, its name, the term."""
@@ -114,10 +108,6 @@ class Duel(nn.Module):
         """The critic's weighted terms; gradients with respect to the samples can be taken, none reach the generator."""
         apart = replace(game_round, real=leaf(game_round.real), fake=leaf(game_round.fake), joined=self.joined)
         losses = weigh(self.critic_terms, apart, step, progress)
-        scale = self.penalty_scale.clone()  # the buffer may change before the way back
-        losses |= {name: losses[name] * scale for name in PENALTIES if name in losses}
-        if self.adjust is not None:
-            self.adjust(self.penalty_scale, apart, step)
         if self.strengthen is not None:
             self.strengthen(self.strength, apart, step, progress)
         return losses

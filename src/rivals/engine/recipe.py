@@ -14,7 +14,6 @@ from .augment import Augment
 from .errors import RequestError
 from .method import Optimizer
 from .schedule import Budget, Curve, Weight
-from .tune import Tune
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,6 @@ class Recipe:
         latent: width of the noise.
         loss: a name in `losses.LOSSES`.
         critic_terms, generator_terms: further terms by name in `terms.TERMS`, with their weights.
-        tune: how a factor on the weights of R1 and R2 is found in the first rounds; None to take them as they are.
         spectral, generator_spectral: spectral normalisation of the critic and of the generator.
         critic_steps: critic updates for one of the generator.
         optimizer: its name and settings; `critic_optimizer` only where the critic's differ.
@@ -67,7 +65,6 @@ class Recipe:
     loss: str = "relativistic"
     critic_terms: Mapping[str, Weight] = field(default_factory=dict)
     generator_terms: Mapping[str, Weight] = field(default_factory=dict)
-    tune: Tune | None = None
     spectral: bool = False
     generator_spectral: bool = False
     critic_steps: int = 1

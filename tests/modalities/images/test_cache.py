@@ -417,3 +417,8 @@ def test_copies_stay_in_training_where_there_are_others():
     held = hold_out(prints, None)
     assert len(held) == 20
     assert prints[held].min() > 0
+
+
+def test_a_survey_knows_about_how_many_pictures_there_are_to_learn_from(make_pictures, tmp_path):
+    looked = survey(make_pictures(count=20))
+    assert looked.training == len(load(looked, height=8, width=8, channels=3).train)

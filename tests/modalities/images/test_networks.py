@@ -10,7 +10,7 @@ from rivals.modalities.images import Images
 from rivals.modalities.images.networks import crop, doublings, stage_widths, start_size
 
 sizes = st.integers(4, 70)
-NAMES = sorted(Images.generators)
+NAMES = ("dcgan", "mlp", "r3gan")  # the others have tests of their own
 
 
 def options(make, **wanted):

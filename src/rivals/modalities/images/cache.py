@@ -30,6 +30,7 @@ from .scan import (
     usable_rows,
 )  # fmt: skip
 from .sources import CANNOT_READ, Listing, find
+from .split import wanted
 
 __all__ = ["Found", "Pictures", "Survey", "cut", "load", "survey", "uncut"]
 
@@ -47,6 +48,12 @@ class Survey:
     bits: int
     listing: Listing
     entries: Entries
+
+    @property
+    def training(self) -> int:
+        """About how many pictures there will be to learn from."""
+        count = self.found.count
+        return count - wanted(count) if self.listing.test_from is None else self.listing.test_from
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Which recipe for which pictures: resolution, networks, sizes and batch, each with its reason."""
 
 import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -9,14 +10,16 @@ import torch
 from rivals.engine.augment import Augment
 from rivals.engine.build import build_game
 from rivals.engine.cost import Cost, bytes_needed, cost, round_flops
+from rivals.engine.data import spread
 from rivals.engine.errors import RequestError
+from rivals.engine.gamma import PENALTIES, SHARE, gamma_for, weighed
 from rivals.engine.method import Method, Optimizer
 from rivals.engine.methods import METHODS
 from rivals.engine.names import named
 from rivals.engine.recipe import Recipe, Use
 from rivals.engine.schedule import Curve, Weight
-from rivals.engine.tune import PENALTIES, Tune
 
+from .cache import Pictures, cut
 from .modality import Images
 
 WIDTHS = {"tiny": 16, "small": 24, "medium": 48, "large": 96, "huge": 384}
@@ -73,7 +76,6 @@ def choose_recipe(
     generator, critic = network_options(networks, chosen, device, width)
     if condition != "none":
         critic = {**critic, "condition": condition}
-    critic_terms = {name: scaled_penalty(name, weight, images) for name, weight in chosen.critic_terms.items()}
     batch = chosen.batch or (32 if device.type == "cpu" else 256)
     augment, why_augment = choose_augment(chosen, pictures)
     recipe = Recipe(
@@ -84,9 +86,8 @@ def choose_recipe(
         critic=Use(networks, critic),
         latent=LATENTS.get(networks, 64),
         loss=chosen.loss,
-        critic_terms=critic_terms,
+        critic_terms=dict(chosen.critic_terms),
         generator_terms=dict(chosen.generator_terms),
-        tune=Tune() if set(PENALTIES) & set(chosen.critic_terms) else None,
         spectral=chosen.spectral,
         generator_spectral=chosen.generator_spectral,
         critic_steps=chosen.critic_steps,
@@ -173,23 +174,25 @@ def network_options(
     return {"width": width}, {"width": width}
 
 
-def scaled_penalty(name: str, weight: Weight, images: Images) -> Weight:
-    """Where the search for the weight (gamma) of R1 and R2 begins (see `engine.tune`); other terms as they are.
-
-    Gradients are taken with respect to pixels, so gamma grows with their number: 0.05 at 28x28 grey, which was best of
-    0.01 to 1 there (benchmarks/digits_settings.py).
-    """
-    if name not in PENALTIES:
-        return weight
-    values = images.height * images.width * images.channels
-    return replace(weight, start=float(f"{weight.start * 0.05 * values / 784:.2g}"))
-
-
 def tuned_optimizer(method: Method, networks: str, device: torch.device) -> Optimizer:
     """As published, but faster for small networks on a CPU where R1 and R2 keep the game stable."""
     if {"r1", "r2"} <= set(method.critic_terms) and device.type == "cpu":
-        return replace(method.optimizer, lr=2e-3 if networks == "dcgan" else 5e-4)
+        return replace(method.optimizer, lr=4e-3 if networks == "dcgan" else 5e-4)
     return method.optimizer
+
+
+def with_gamma(
+    recipe: Recipe, pictures: Pictures, given: Sequence[str], tell: Callable[[Mapping[str, Any]], None]
+) -> Recipe:
+    """The recipe with the weights of R1 and R2 measured on the pictures, where none was `given`; tells how."""
+    own = {path.split(".")[1] for path in given if path.startswith("critic_terms.") and not path.endswith(".every")}
+    names = [name for name in PENALTIES if name in recipe.critic_terms and name not in own]
+    if not names:
+        return recipe
+    gamma = gamma_for(cut(pictures, spread(pictures.train, 2000)))
+    words = f"gamma {gamma:g} for {' and '.join(names)}: {SHARE:g} of the pictures' total variance"
+    tell({"kind": "event", "step": 0, "words": f"{words} (--set critic_terms.{names[0]}=... for another)"})
+    return weighed(recipe, gamma, names)
 
 
 class Needs(NamedTuple):
