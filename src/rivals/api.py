@@ -11,7 +11,7 @@ import torch
 from .engine.build import build_game, build_optimizers
 from .engine.checkpoint import newest_checkpoint, restore
 from .engine.errors import RequestError, StoppedError
-from .engine.launch import Command, launch, launched, spread_out
+from .engine.launch import Command, fast_precision, launch, launched, spread_out
 from .engine.loggers import Logger, open_loggers
 from .engine.method import Method, read_method
 from .engine.model import Model
@@ -86,6 +86,8 @@ def train(
     folder = Path(out) if out is not None else Path("runs") / slug(source)
     changes = dict(changes or {})
     precision = precision or changes.pop("precision", None)
+    if precision is None and recipe is None and not resume:
+        precision = fast_precision(device)
     asked = {"minutes": minutes, "steps": steps, "until": until, "seed": seed, "precision": precision}
     request = Request(
         source=source,

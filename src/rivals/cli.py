@@ -65,7 +65,9 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Of weights, noise, data order. [default: 0]")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, or begin it.")] = False,
     device: Annotated[Device, typer.Option(help="Where to train.")] = Device.auto,
-    precision: Annotated[Precision | None, typer.Option(help="Floating-point precision. [default: 32]")] = None,
+    precision: Annotated[
+        Precision | None, typer.Option(help="Floating-point precision. [default: bf16 on a GPU that has it, else 32]")
+    ] = None,
     features: Annotated[str | None, typer.Option(help="Feature space of the verdict. [default: by the data]")] = None,
     loggers: Annotated[str, typer.Option(help="By comma: tensorboard, mlflow, wandb; or none.")] = "tensorboard",
     processes: Annotated[

@@ -71,12 +71,16 @@ def overfitting(game_round: Round) -> Tensor:
     relativistic and Wasserstein losses leave the zero point of a critic free.
     """
     real, fake = level(game_round.on_real), level(game_round.on_fake)
-    middle = (real.mean() + fake.mean()) / 2
-    found = torch.sign(real - middle).mean()
+    middle = over_processes((real.mean() + fake.mean()) / 2)
+    return over_processes(torch.sign(real - middle).mean())
+
+
+def over_processes(number: Tensor) -> Tensor:
+    """The mean of a number over all processes."""
     if processes()[1] > 1:
-        dist.all_reduce(found)
-        found /= processes()[1]
-    return found
+        dist.all_reduce(number)
+        number /= processes()[1]
+    return number
 
 
 def level(verdict: Verdict) -> Tensor:
