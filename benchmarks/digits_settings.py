@@ -13,18 +13,19 @@ from common import RUNS, write_result
 
 VARIANTS = {
     "default": {},
-    "gamma 0.01": {"critic_terms.r1": "0.01", "critic_terms.r2": "0.01"},
-    "gamma 0.2": {"critic_terms.r1": "0.2", "critic_terms.r2": "0.2"},
-    "gamma 1": {"critic_terms.r1": "1", "critic_terms.r2": "1"},
-    "lr 1e-3": {"optimizer.lr": "1e-3"},
+    "lr 2e-3": {"optimizer.lr": "2e-3"},
     "lr 4e-3": {"optimizer.lr": "4e-3"},
-    "auxiliary classifier": {"critic.options.condition": "auxiliary"},
+    "lr 8e-3": {"optimizer.lr": "8e-3"},
+    "penalties every step": {"critic_terms.r1.every": "1", "critic_terms.r2.every": "1"},
     "penalties every 4 steps": {"critic_terms.r1.every": "4", "critic_terms.r2.every": "4"},
+    "other fakes for the generator": {"share_fakes": "false"},
+    "auxiliary classifier": {"critic.options.condition": "auxiliary"},
+    "no augmentation": {"augment.operations": "[]"},
 }
 
 
 def one(name: str, changes: dict[str, str], steps: int) -> dict:
-    folder = RUNS / ("settings-" + name.replace(" ", "-"))
+    folder = RUNS / ("settings3-" + name.replace(" ", "-"))
     words = [part for path, value in changes.items() for part in ("--set", f"{path}={value}")]
     command = ["-m", "rivals", "train", "digits", "--steps", str(steps), "--out", str(folder), "--resume", *words]
     subprocess.run([sys.executable, *command], check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})

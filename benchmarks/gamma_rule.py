@@ -43,7 +43,7 @@ def one(*, data: str, arm: str, seed: int, steps: int, folder: Path, space: str,
     asked = ["--steps", str(steps), "--seed", str(seed), "--features", space, *settings]
     verdict = running.train(folder, sets.source(data), asked, threads=threads)
     scores = running.kept(folder / "score.json", lambda: score(folder, data, verdict))
-    weight = running.recipe(folder)["critic_terms"]["r1"]
+    weight = running.recipe(folder)["critic_terms"]["r1"]["start"]
     return {"data": data, "arm": arm, "seed": seed, **scores, "r1": weight, "words": asked}
 
 

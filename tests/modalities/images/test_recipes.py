@@ -1,15 +1,25 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
 from rivals.engine.errors import RequestError
+from rivals.engine.gamma import gamma_for
 from rivals.engine.method import Method
 from rivals.engine.methods import METHODS
 from rivals.engine.recipe import change
 from rivals.engine.schedule import Weight
 from rivals.modalities.images import Images
-from rivals.modalities.images.cache import survey
+from rivals.modalities.images.cache import cut, load, survey
 from rivals.modalities.images.frames import choose_frame
-from rivals.modalities.images.recipes import choose_augment, choose_recipe, needs, rounds_a_second, settled
+from rivals.modalities.images.recipes import (
+    choose_augment,
+    choose_recipe,
+    needs,
+    rounds_a_second,
+    settled,
+    with_gamma,
+)
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 IMAGES = Images(16, 16, 3)
@@ -45,19 +55,28 @@ def test_a_recipe_takes_over_what_was_published(method):
         published.pack,
     )
     assert set(recipe.critic_terms) == set(published.critic_terms)
-    for name in set(published.critic_terms) - {"r1", "r2"}:
-        assert recipe.critic_terms[name] == published.critic_terms[name]
+    for name, weight in published.critic_terms.items():
+        every = 2 if recipe.generator.name == "dcgan" and {"r1", "r2"} <= set(published.critic_terms) else weight.every
+        assert recipe.critic_terms[name] == replace(weight, every=every)
     assert recipe.generator_terms == published.generator_terms
-    assert (recipe.tune is not None) == bool({"r1", "r2"} & set(published.critic_terms))
     assert recipe.optimizer.betas == published.optimizer.betas
     assert recipe.critic_optimizer == published.critic_optimizer
     assert recipe.batch == (published.batch or 32)
 
 
-def test_gamma_grows_with_the_numbers_in_a_picture():
-    small, large = (choose_recipe(Images(side, side, 1), "r3gan", CPU, 5, None).recipe for side in (28, 56))
-    assert small.critic_terms["r1"].start == small.critic_terms["r2"].start == 0.05
-    assert large.critic_terms["r1"].start == 0.2
+def test_gamma_is_measured_on_the_pictures_unless_it_is_given(make_pictures):
+    pictures = load(survey(make_pictures(count=40)), height=8, width=8, channels=3)
+    recipe = choose_recipe(IMAGES, "r3gan", CPU, 5, None).recipe
+    gamma, told = gamma_for(cut(pictures, pictures.train)), []
+    terms = with_gamma(recipe, pictures, ["critic_terms.r1.every"], told.append).critic_terms
+    assert terms["r1"].start == terms["r2"].start == pytest.approx(gamma, rel=1e-2)
+    assert terms["r1"].stop == pytest.approx(gamma / 10, rel=1e-2)
+    assert f"gamma {gamma:g} for r1 and r2" in told[0]["words"]
+    terms = with_gamma(recipe, pictures, ["critic_terms.r1"], told.append).critic_terms
+    assert (terms["r1"].start, terms["r2"].start) == (1.0, pytest.approx(gamma, rel=1e-2))
+    other = choose_recipe(IMAGES, "hinge", CPU, 5, None).recipe
+    assert with_gamma(other, pictures, [], told.append) is other
+    assert len(told) == 2
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -85,7 +104,7 @@ def test_few_pictures_are_augmented_as_far_as_the_critic_asks_for_it_and_many_ar
 def test_a_method_of_ones_own_is_taken_as_it_is_given():
     own = Method(loss="hinge", critic_terms={"lecam": Weight(0.3)}, batch=12, norm=("batch", "none"))
     recipe = choose_recipe(LABELLED, "mine", CPU, 5, None, own=own).recipe
-    assert (recipe.method, recipe.loss, recipe.batch, recipe.tune) == ("mine", "hinge", 12, None)
+    assert (recipe.method, recipe.loss, recipe.batch) == ("mine", "hinge", 12)
     assert recipe.critic_terms == {"lecam": Weight(0.3)}
 
 

@@ -86,7 +86,7 @@ def choose_recipe(
         critic=Use(networks, critic),
         latent=LATENTS.get(networks, 64),
         loss=chosen.loss,
-        critic_terms=dict(chosen.critic_terms),
+        critic_terms=tuned_terms(chosen, networks, device),
         generator_terms=dict(chosen.generator_terms),
         spectral=chosen.spectral,
         generator_spectral=chosen.generator_spectral,
@@ -174,10 +174,29 @@ def network_options(
     return {"width": width}, {"width": width}
 
 
+def tuned_terms(method: Method, networks: str, device: torch.device) -> dict[str, Weight]:
+    """The critic's further terms; R1 and R2 every second step where that buys a third more steps in the same time.
+
+    Measured for DCGAN's small networks on a CPU: the same distance after equal steps within a twelfth, 1.3 times as
+    many steps (benchmarks/digits_settings.py).
+    """
+    terms = dict(method.critic_terms)
+    if small_and_stable(method, networks, device):
+        terms |= {name: replace(terms[name], every=2) for name in PENALTIES}
+    return terms
+
+
+def small_and_stable(method: Method, networks: str, device: torch.device) -> bool:
+    """Whether R1 and R2 keep a game of small convolutional networks on a CPU stable, so that it can go faster."""
+    return networks == "dcgan" and device.type == "cpu" and set(PENALTIES) <= set(method.critic_terms)
+
+
 def tuned_optimizer(method: Method, networks: str, device: torch.device) -> Optimizer:
-    """As published, but faster for small networks on a CPU where R1 and R2 keep the game stable."""
-    if {"r1", "r2"} <= set(method.critic_terms) and device.type == "cpu":
-        return replace(method.optimizer, lr=4e-3 if networks == "dcgan" else 5e-4)
+    """As published, but faster for networks on a CPU where R1 and R2 keep the game stable."""
+    if small_and_stable(method, networks, device):
+        return replace(method.optimizer, lr=3e-3)  # 4e-3 was a little better on digits, 8e-3 broke down
+    if networks != "dcgan" and device.type == "cpu" and set(PENALTIES) <= set(method.critic_terms):
+        return replace(method.optimizer, lr=5e-4)
     return method.optimizer
 
 
