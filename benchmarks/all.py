@@ -1,27 +1,56 @@
-"""All benchmarks that need nothing from outside, one after another; what has a result already is left out.
+"""All benchmarks, one after another; what has a result is left out, and what was begun goes on.
 
-`python benchmarks/all.py --again` measures everything anew. Nothing else should run on the machine meanwhile.
-(`train_digits_judge.py` needs the MNIST files and is run by hand: it makes the shipped classifier.)
+`python benchmarks/all.py --again` measures everything anew. Nothing else should run on the machine. About four hours on
+two cores; `--only NAME,NAME` takes some. (The peers of `speed_peers` are fetched by `peers/fetch.py` first;
+without them it is left out. `train_digits_judge.py` makes the shipped classifier, and is run by hand.)
 """
 
 import argparse
 import subprocess
 import sys
 
-from common import RESULTS, ROOT
+from common import RESULTS, ROOT, RUNS
 
-ORDER = ("startup", "demo_digits", "kill_resume", "sizes", "digits_settings", "folder_of_pictures", "memory_pictures")
+ORDER = {  # script and its words by the result it writes
+    "startup": (),
+    "demo_digits": (),
+    "kill_resume": (),
+    "sizes": (),
+    "digits_settings": (),
+    "folder_of_pictures": (),
+    "memory_pictures": (),
+    "judges": (),
+    "quality_digits": (),
+    "quality_methods": ("--jobs", "2", "--threads", "1"),
+    "modes_stacked": (),
+    "toys": (),
+    "small_data": (),
+    "gamma_rule": ("--jobs", "2", "--threads", "1"),
+    "colour": (),
+    "speed_share": ("share", "memory", "curves", "methods"),
+    "speed_peers": (),
+}
+SCRIPTS = {"speed_share": "speed_parts"}  # where it is not named after its result
+RUN_BY_RUN = {"quality_digits", "quality_methods", "modes_stacked", "toys", "small_data", "gamma_rule", "colour"}
+"""Scripts that write a result after every run: one that is there may be of some runs only, so they go on."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--again", action="store_true")
-    again = parser.parse_args().again
-    for name in ORDER:
-        if again or not (RESULTS / f"{name}.json").exists():
-            print(f"== {name}", flush=True)
-            subprocess.run([sys.executable, str(ROOT / "benchmarks" / f"{name}.py")], check=True)
-    subprocess.run([sys.executable, str(ROOT / "benchmarks" / "tables.py")], check=True)
+    parser.add_argument("--only", default=",".join(ORDER), help="some, by comma")
+    given = parser.parse_args()
+    for name in given.only.split(","):
+        if not given.again and name not in RUN_BY_RUN and (RESULTS / f"{name}.json").exists():
+            continue
+        if name == "speed_peers" and not (RUNS / "peers").exists():
+            print("speed_peers needs its peers: python benchmarks/peers/fetch.py")
+            continue
+        print(f"== {name}", flush=True)
+        script = ROOT / "benchmarks" / f"{SCRIPTS.get(name, name)}.py"
+        subprocess.run([sys.executable, str(script), *ORDER[name]], check=True)
+    for page in ("tables", "methods_page"):
+        subprocess.run([sys.executable, str(ROOT / "benchmarks" / f"{page}.py")], check=True)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,8 @@ paper's loss, terms, turns, normalisation and optimizer. `rivals train photos/ -
 {caution}
 """
 
-CAUTION = """Two minutes on a laptop's processor are not what these methods were published for: what is large and slow here
+CAUTION = """\
+Two minutes on a laptop's processor are not what these methods were published for: what is large and slow here
 (StyleGAN2, BigGAN, FastGAN, Projected GAN) plays few rounds, and methods with published learning rates for long runs
 are slower than the ones that Rivals tunes for the device (r3gan and others with both zero-centred penalties). The table
 says what two minutes give, not which paper is better. Projected GAN looks through a network that knows photographs, not
@@ -54,7 +55,9 @@ def main() -> None:
         for row in told
     ]
     failed = [f"| {row['method']} | | | | {row['error']} | | |" for row in result["rows"] if "error" in row]
-    page = HEAD.format(minutes=result["minutes"], protocol=protocol, rows="\n".join(rows + failed), caution=CAUTION)
+    page = HEAD.format(
+        minutes=result["minutes"], protocol=protocol, rows="\n".join(rows + failed), caution=CAUTION.strip()
+    )
     by_name = {row["method"]: row for row in told}
     page += "\n".join(section(name, by_name.get(name)) for name in METHODS)
     (ROOT / "docs" / "methods.md").write_text(page, encoding="utf-8")

@@ -99,6 +99,20 @@ def sizes() -> str:
     return "\n".join(lines)
 
 
+def quality() -> str:
+    """What was measured of quality: digits and clothes by the minute, modes, few pictures. What there is of it."""
+    rows = []
+    if (RESULTS / "quality_digits.json").exists():
+        found = result("quality_digits")
+        for row in found["rows"]:
+            if "error" not in row:
+                name = {"mnist": "digits (MNIST)", "fashion": "clothes (Fashion-MNIST)"}[row["data"]]
+                floor = found["judged"][row["data"]]["floor"]
+                told = f"{row['fd_share']:.2f} % (real: {floor:.2f} %) | {row['agreement']:.1f} %"
+                rows.append(f"| {name}, 32x32, {row['minutes']:g} min | {told} |")
+    return "\n".join(["| training | FD, of the variance | as asked for |", "|---|---|---|", *rows])
+
+
 def main() -> None:
     (ROOT / "docs" / "images").mkdir(parents=True, exist_ok=True)
     minutes = result("demo_digits")["minutes"]
@@ -109,6 +123,8 @@ def main() -> None:
     put(ROOT / "README.zh-CN.md", "demo", chinese)
     put(ROOT / "README.zh-CN.md", "measured", table_zh)
     put(ROOT / "docs" / "sizes.md", "sizes", sizes())
+    for page in ("README.md", "README.zh-CN.md"):
+        put(ROOT / page, "quality", quality())
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ from rivals.engine.terms import TERMS, Term, adversarial
 from rivals.engine.train import NonFiniteError, Pace, Training, rounds
 from rivals.engine.types import Batch, Verdict
 
-BATCH, LATENT, FREQUENCY, STEPS, SEEDS = 256, 2, 6.0, 5000, (0, 1, 2)
+BATCH, LATENT, FREQUENCY, STEPS, SEEDS = 256, 2, 6.0, 6000, (0, 1, 2)
 NETWORKS = "G: 2-128-128-128-2, ReLU; D: 2 and 16 waves of frequency 6-64-64-64-1, leaky ReLU; per sample of a pack"
 JUDGED, FOUND, SIGMAS = 2500, 20, 3.0
 GAP = {"steps": 200, "lr": 1e-3, "held_out": 8}
@@ -142,7 +142,7 @@ TOYS = {
     "gan-r1-r2": Toy("logistic", {"r1": SOFT, "r2": SOFT}),
     "ragan-gp": Toy("relativistic_average", LIPSCHITZ, betas=(0.5, 0.9)),
     "pacgan": Toy("logistic", pack=2, **FREE, claims=("ring", "grid")),
-    "pacgan-r1-r2": Toy("logistic", {"r1": SOFT, "r2": SOFT}, pack=2),
+    "pacgan-gp": Toy("logistic", LIPSCHITZ, betas=(0.5, 0.9), pack=2),
     "r3gan": Toy("relativistic", {"r1": SOFT, "r2": SOFT}),
 }
 

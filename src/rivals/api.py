@@ -63,8 +63,8 @@ def train(
         changes: settings to change, such as {"optimizer.lr": "1e-4"}.
         minutes: wall-clock time of training; 10 if neither this nor `steps` nor `until` is given.
         steps: rounds of training. With this alone, a run is reproducible bit by bit.
-        until: a wanted quality, such as "fd<5" or "agreement>97"; needs `minutes` or `steps` as a limit, 60 minutes if
-            neither is given.
+        until: a wanted quality, such as "fd<5" or "agreement>97", or "equilibrium"; needs `minutes` or `steps` as a
+            limit, 60 minutes if neither is given.
         seed: of weights, noise and the order of data.
         resume: go on with the run in `out` if there is one, else begin it.
         device: "auto", "cpu", "cuda" or "mps".

@@ -61,7 +61,7 @@ def train(
     out: Annotated[Path | None, typer.Option(help="The run's folder. [default: runs/NAME]")] = None,
     minutes: Annotated[float | None, typer.Option(help="Train this long. [default: 10]")] = None,
     steps: Annotated[int | None, typer.Option(help="Train this many steps.")] = None,
-    until: Annotated[str | None, typer.Option(help='Stop at a quality: "fd<5", "agreement>97".')] = None,
+    until: Annotated[str | None, typer.Option(help='Stop at "fd<5", "agreement>97" or "equilibrium".')] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, noise, data order. [default: 0]")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, or begin it.")] = False,
     device: Annotated[Device, typer.Option(help="Where to train.")] = Device.auto,

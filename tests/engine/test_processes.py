@@ -19,6 +19,7 @@ from rivals.engine.errors import RequestError, StoppedError
 from rivals.engine.launch import environment, launch, spread_out
 from rivals.engine.processes import (
     GAIN,
+    MESSAGE_RATE,
     Spread,
     check_processes,
     choose,
@@ -65,7 +66,7 @@ def test_every_spread_fills_the_cores_and_shares_the_batch_evenly(cores, batch):
 
 
 @given(st.integers(2, 16), st.integers(1, 64), st.data())
-def test_another_spread_is_chosen_only_where_it_gains_a_tenth(cores, batch, data):
+def test_another_spread_is_chosen_only_where_it_gains_enough(cores, batch, data):
     ways = spreads(cores, batch)
     seconds = {way: data.draw(st.floats(1e-3, 1e3)) for way in ways}
     chosen = choose(seconds, ways[0])
@@ -112,7 +113,7 @@ def test_processes_cost_what_they_send_and_one_costs_nothing():
     sides = (nn.Linear(9, 10), nn.Linear(19, 10))  # 100 and 200 numbers of four bytes
     assert sharing(Spread(1, 8), sides, 3) == 0
     two, four = (sharing(Spread(count, 1), sides, 3) for count in (2, 4))
-    assert four - two == pytest.approx((400 + 3 * 800) * 2 * (3 / 4 - 1 / 2) / 1e9)
+    assert four - two == pytest.approx((400 + 3 * 800) * 2 * (3 / 4 - 1 / 2) / MESSAGE_RATE)
 
 
 def test_crowding_lies_between_cores_of_their_own_and_one_core_for_all(monkeypatch):

@@ -20,9 +20,10 @@ from .recipe import Recipe
 from .schedule import Budget
 from .train import Played, Training, rounds
 
-GAIN = 1.1  # another spread than one process with all threads has to be this much faster
-MESSAGE_SECONDS = 3e-4  # of gloo between processes of one machine, whatever the length
-MESSAGE_RATE = 1e9  # bytes a second, there
+GAIN = 1.15  # another spread than one process with all threads has to be this much faster
+WAITING = 1.15  # processes wait for the slowest of them, twice a round or more
+MESSAGE_SECONDS = 7e-4  # of gloo between processes of one machine, whatever the length
+MESSAGE_RATE = 5e8  # bytes a second, there
 
 
 class Spread(NamedTuple):
@@ -105,7 +106,7 @@ def decide(
 
 
 def choose(seconds: Mapping[Spread, float], alone: Spread) -> Spread:
-    """The fastest spread by its seconds a round, if it gains more than a tenth over `alone`; else `alone`."""
+    """The fastest spread by its seconds a round, if it gains enough over `alone`; else `alone`."""
     best = min(seconds, key=lambda spread: seconds[spread], default=alone)
     return best if alone in seconds and seconds[alone] > GAIN * seconds[best] else alone
 
@@ -145,7 +146,10 @@ def measure(recipe: Recipe, modality: Modality, dataset: Dataset, seconds: float
             break
     sides = (game.generator, game.critic)
     own = {way: median(took[way][1:] or took[way]) for way in trials}  # the first round warms up
-    return {way: spent * crowding(way) + sharing(way, sides, recipe.critic_steps) for way, spent in own.items()}
+    return {
+        way: spent * crowding(way) * (WAITING if way.processes > 1 else 1.0) + sharing(way, sides, recipe.critic_steps)
+        for way, spent in own.items()
+    }
 
 
 def trial(training: Training, recipe: Recipe, dataset: Dataset, batch: int) -> Iterator[Played]:

@@ -53,7 +53,7 @@ class Recipe:
         precision: "32-true", "bf16-mixed" or "16-mixed".
         seed: of weights, noise and the order of data.
         steps, minutes: when to stop, whichever comes first.
-        until: stop at a quality, such as "fd<5".
+        until: stop at a quality, such as "fd<5", or at "equilibrium".
     """
 
     modality: str
