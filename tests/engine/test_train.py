@@ -3,8 +3,10 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import nn
+from torch.autograd.function import once_differentiable
 
 from rivals.engine.build import build_game, build_optimizers
+from rivals.engine.errors import RequestError
 from rivals.engine.game import Duel
 from rivals.engine.losses import LOSSES
 from rivals.engine.recipe import change
@@ -275,3 +277,29 @@ def test_rates_follow_the_curve_from_where_they_began():
     batch = data()
     list(rounds(training, iter(lambda: batch, None), Budget(steps=2), pace=Pace(anneal=Curve(1, 0, "linear"))))
     assert training.optimizers[0].param_groups[0]["lr"] == pytest.approx(lr / 2)
+
+
+def test_a_penalty_through_a_layer_without_second_derivatives_is_refused_in_one_line():
+    class Once(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return 2 * x
+
+        @staticmethod
+        @once_differentiable
+        def backward(ctx, gradient):
+            return 2 * gradient
+
+    training, _ = begun("r3gan")
+    whole = training.game.critic.forward
+    training.game.critic.forward = lambda x, cond=None: whole(Once.apply(x), cond)
+    batch = data()
+    with pytest.raises(RequestError, match="the critic's terms take a gradient of a gradient, which a layer"):
+        list(rounds(training, iter(lambda: batch, None), Budget(steps=1)))
+
+
+def test_other_errors_of_a_network_are_left_as_they_are():
+    training, _ = begun("r3gan")
+    training.game.critic.forward = lambda x, cond=None: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        list(rounds(training, iter(data, None), Budget(steps=1)))

@@ -1,6 +1,5 @@
 """Recipe and modality to game and optimizers: the one place where names become objects."""
 
-import copy
 import inspect
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
@@ -83,8 +82,8 @@ def couples_batch(module: nn.Module) -> bool:
 
 def build_sides(recipe: Recipe, modality: Modality) -> tuple[nn.Module, nn.Module]:
     """Generator and critic."""
+    generator = build_generator(recipe, modality)
     common = dict(modality.common())
-    generator = build_network(recipe.generator, modality.generators, "generator", latent=recipe.latent, **common)
     if recipe.pack > 1:
         channels, *rest = common["shape"]
         common["shape"] = (channels * recipe.pack, *rest)
@@ -117,15 +116,24 @@ def add_spectral_norm(module: nn.Module) -> None:
             parametrizations.spectral_norm(part)
 
 
-def bare(module: nn.Module) -> nn.Module:
-    """A network with its spectral normalisation worked into its weights, as it is saved; itself if there is none."""
-    if not any(parametrize.is_parametrized(part) for part in module.modules()):
-        return module
-    copied = copy.deepcopy(module)
-    for part in copied.modules():
-        for name in list(getattr(part, "parametrizations", ())):
-            parametrize.remove_parametrizations(part, name)
-    return copied
+def build_generator(recipe: Recipe, modality: Modality) -> nn.Module:
+    """The generator alone, as its network is written."""
+    common = modality.common()
+    return build_network(recipe.generator, modality.generators, "generator", latent=recipe.latent, **common)
+
+
+@torch.no_grad()
+def bare(generator: nn.Module, recipe: Recipe, modality: Modality) -> nn.Module:
+    """A generator with its spectral normalisation worked into its weights, as it is saved; itself if it has none."""
+    normalised = [(name, part) for name, part in generator.named_modules() if parametrize.is_parametrized(part)]
+    if not normalised:
+        return generator
+    weights = {name: part for name, part in generator.state_dict().items() if ".parametrizations." not in f".{name}"}
+    for name, part in normalised:
+        weights |= {f"{name}.{weight}": getattr(part, weight) for weight in part.parametrizations}
+    plain = build_generator(recipe, modality).to(next(generator.parameters()).device)
+    plain.load_state_dict(weights)
+    return plain.eval().requires_grad_(False)
 
 
 def build_optimizers(recipe: Recipe, game: Duel) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:

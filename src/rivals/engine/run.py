@@ -82,7 +82,8 @@ class Run:
         """The running average as a model, sharing its weights."""
         about = {"method": self.recipe.method, "step": training.step, **self.about}
         recipe = self.recipe
-        return Model(bare(training.average), self.modality, recipe.modality, recipe.generator, recipe.latent, about)
+        network = bare(training.average, recipe, self.modality)
+        return Model(network, self.modality, recipe.modality, recipe.generator, recipe.latent, about)
 
     def write(self, kind: str, step: int, **values: Any) -> None:
         """A line of the log, to the file, the loggers and whoever watches."""

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from .errors import RequestError
 from .game import Game
 from .pace import Pace
 from .parallel import from_first, processes, share_gradients
@@ -173,10 +174,12 @@ def update(side: Side, other: Side, batch: Batch, now: Now, played: Any = None) 
     """
     pace = now.pace
     side.optimizer.zero_grad(set_to_none=True)
-    parameters = [parameter for parameter in side.module.parameters() if parameter.requires_grad]
+    # Only what is used, or the samples, which are leaves for penalties, would get gradients too; but all of it at first,
+    # since torch passes over a layer without second derivatives in silence where nothing behind it is wanted.
+    wanted = [parameter for parameter in side.module.parameters() if parameter.requires_grad] if now.step else None
     sums: dict[str, Tensor] = {}
     whole = torch.zeros(())
-    with held_still(other.module):
+    with held_still(other.module), twice_differentiable(side.name):
         for part, share in pieces(batch, pace.micro_batch):
             with now.fabric.autocast():
                 game_round = now.play(part) if played is None else played
@@ -184,7 +187,7 @@ def update(side: Side, other: Side, batch: Batch, now: Now, played: Any = None) 
             if not losses:
                 return {}
             total = torch.stack(list(losses.values())).sum() * share
-            now.fabric.backward(total, inputs=parameters)  # or the samples, leaves for penalties, would get some too
+            now.fabric.backward(total, inputs=wanted)
             whole = whole.to(total.device) + total.detach()
             for name, loss in losses.items():
                 sums[name] = sums.get(name, 0) + loss.detach() * share
@@ -195,6 +198,25 @@ def update(side: Side, other: Side, batch: Batch, now: Now, played: Any = None) 
         now.fabric.clip_gradients(side.module, side.optimizer, max_norm=pace.clip, error_if_nonfinite=False)
     side.optimizer.step()
     return {f"{side.name}/{name}": loss for name, loss in sums.items()}
+
+
+@contextmanager
+def twice_differentiable(name: str) -> Iterator[None]:
+    """Say in one line that a penalty can't be taken through a network (recurrent layers on a GPU, say).
+
+    Raises:
+        RequestError: something inside has no second derivative.
+    """
+    try:
+        yield
+    except RuntimeError as error:  # NotImplementedError is one
+        words = " ".join(str(error).split())
+        if not any(sign in words for sign in ("once_differentiable", "double backward", "derivative for")):
+            raise
+        raise RequestError(
+            f"the {name}'s terms take a gradient of a gradient, which a layer of its network does not have "
+            f"({words[:120]}): take a method without gradient penalties, such as hinge, or another network"
+        ) from None
 
 
 def looks_now(loss: Tensor, step: int) -> bool:
