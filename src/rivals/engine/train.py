@@ -174,7 +174,7 @@ def update(side: Side, other: Side, batch: Batch, now: Now, played: Any = None) 
     """
     pace = now.pace
     side.optimizer.zero_grad(set_to_none=True)
-    # Only what is used, or the samples, which are leaves for penalties, would get gradients too; but all of it at first,
+    # Only what is used, or samples, which are leaves for penalties, would get gradients too; but all of it at first,
     # since torch passes over a layer without second derivatives in silence where nothing behind it is wanted.
     wanted = [parameter for parameter in side.module.parameters() if parameter.requires_grad] if now.step else None
     sums: dict[str, Tensor] = {}
