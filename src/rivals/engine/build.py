@@ -110,7 +110,7 @@ def augmentation(augment: Augment, modality: Modality) -> dict[str, Any]:
 def add_spectral_norm(module: nn.Module) -> None:
     """Divide every layer's weight by its largest singular value (Miyato et al., 2018)."""
     for part in list(module.modules()):
-        if hasattr(part, "parametrizations"):
+        if parametrize.is_parametrized(part):
             continue  # a network that was published with it on some layers has it there already
         if isinstance(part, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Embedding):
             parametrizations.spectral_norm(part)

@@ -22,6 +22,7 @@ from rivals.engine.types import Batch, Sample, leaves
 from .augment import augment, resolve
 from .cache import Pictures, cut, uncut
 from .catalogue import CRITICS, GENERATORS, TERMS
+from .style import Styled
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Images:
 
     def show(self, raw: Any) -> Sample:
         """Pictures are what generators make, some with more beside them."""
-        return getattr(raw, "picture", raw)
+        return raw.picture if isinstance(raw, Styled) else raw
 
     def operations(self, names: Sequence[str]) -> tuple[str, ...]:
         """The augmenting operations that these names, or names of groups, stand for."""
