@@ -33,12 +33,18 @@ class Beat:
     checkpoint_seconds: float
     began: float = field(default_factory=time.perf_counter)
     logged: float = 0.0
+    looked: float = -math.inf
+    accuracy: dict[str, float] = field(default_factory=dict)
     saved: float = field(default_factory=time.perf_counter)
     steps: int = 0
 
     def log_due(self) -> bool:
         """Whether a second has gone by."""
         return time.perf_counter() - self.logged >= 1.0
+
+    def look_due(self) -> bool:
+        """Whether it is time to ask the critic about other samples, which costs as much as some rounds."""
+        return time.perf_counter() - self.looked >= 4.0
 
     def save_due(self) -> bool:
         """Whether it is time for a checkpoint."""
@@ -78,8 +84,11 @@ def share_scores(run: "Run") -> None:
 
 
 def verdicts(run: "Run") -> int:
-    """How many quick verdicts there are over a run's length."""
-    return VERDICTS_TO_SETTLE if settles(run) else VERDICTS
+    """How many quick verdicts there are over a run's length: each costs about a second, so a short run has fewer."""
+    if settles(run):
+        return VERDICTS_TO_SETTLE
+    minutes = run.recipe.minutes
+    return VERDICTS if minutes is None else min(VERDICTS, max(2, round(3 * minutes)))
 
 
 def settles(run: "Run") -> bool:
@@ -103,9 +112,12 @@ def log_round(
     now = time.perf_counter()
     rate = beat.steps * run.recipe.batch / max(now - beat.began, 1e-9)
     beat.logged = now
-    real = to_device(run.dataset.cut(few(run.dataset.train, run.recipe.pack)), device)
-    held = to_device(run.dataset.cut(few(run.dataset.held_out, run.recipe.pack)), device)
     game: Duel = training.game  # type: ignore[assignment]
+    if beat.look_due():
+        real = to_device(run.dataset.cut(few(run.dataset.train, run.recipe.pack)), device)
+        held = to_device(run.dataset.cut(few(run.dataset.held_out, run.recipe.pack)), device)
+        beat.accuracy = {name: round(value, 1) for name, value in critic_accuracy(game, real, held).items()}
+        beat.looked = time.perf_counter()
     augmented = {"strength": round(float(game.strength), 4)} if game.strengthen else {}
     run.write(
         "round",
@@ -114,7 +126,7 @@ def log_round(
         seconds=round(training.seconds, 2),
         rate=round(rate, 1),
         losses={name: float(f"{float(loss):.5g}") for name, loss in played.losses.items()},
-        accuracy={name: round(value, 1) for name, value in critic_accuracy(game, real, held).items()},
+        accuracy=beat.accuracy,
         **augmented,
     )
 
