@@ -18,7 +18,9 @@ paper's loss, terms, turns, normalisation and optimizer. `rivals train photos/ -
 
 *This page is made by `benchmarks/methods_page.py` from `benchmarks/results/quality_methods.json`.*
 
-## All methods, {minutes:g} minutes each
+"""
+
+TABLE = """## All methods, {minutes:g} minutes each
 
 {protocol}
 
@@ -39,10 +41,28 @@ digits.
 
 
 def main() -> None:
-    result = json.loads((RESULTS / "quality_methods.json").read_text())
-    told = told_rows(result)
-    judged = result["judged"]
-    how = result["circumstances"]
+    path = RESULTS / "quality_methods.json"
+    result = json.loads(path.read_text()) if path.exists() else None
+    told = told_rows(result) if result else []
+    by_name = {row["method"]: row for row in told}
+    table = (
+        measured(result, told) if result else "*Not measured yet: `python benchmarks/all.py --only quality_methods`.*\n"
+    )
+    page = HEAD + table + "\n".join(section(name, by_name.get(name)) for name in METHODS)
+    (ROOT / "docs" / "methods.md").write_text(page, encoding="utf-8")
+    if result:
+        how = result["circumstances"]
+        machine = f"{how['cores']} cores ({how['cpu']})"
+        floor = result["judged"]["floor"]
+        known = {"data": "MNIST 32x32", "minutes": result["minutes"], "machine": machine, "floor": floor}
+        scores = ("fd_share", "agreement", "seeds")
+        kept = [{"method": row["method"], **known, **{key: row[key] for key in scores}} for row in told]
+        (ROOT / "src" / "rivals" / "measured.json").write_text(json.dumps(kept, indent=1) + "\n")
+
+
+def measured(result: dict, told: list[dict]) -> str:
+    """The table and how it came about."""
+    judged, how = result["judged"], result["circumstances"]
     protocol = (
         f"MNIST at 32x32, 60,000 training digits, conditional on the class; {judged['distance']} "
         f"(real against real: {judged['floor']} %; the judge is right on {judged['judge']['test_accuracy_percent']} % "
@@ -55,19 +75,8 @@ def main() -> None:
         for row in told
     ]
     failed = [f"| {row['method']} | | | | {row['error']} | | |" for row in result["rows"] if "error" in row]
-    page = HEAD.format(
-        minutes=result["minutes"], protocol=protocol, rows="\n".join(rows + failed), caution=CAUTION.strip()
-    )
-    by_name = {row["method"]: row for row in told}
-    page += "\n".join(section(name, by_name.get(name)) for name in METHODS)
-    (ROOT / "docs" / "methods.md").write_text(page, encoding="utf-8")
-    machine = f"{how['cores']} cores ({how['cpu']})"
-    known = {"data": "MNIST 32x32", "minutes": result["minutes"], "machine": machine, "floor": judged["floor"]}
-    kept = [
-        {"method": row["method"], **known, **{key: row[key] for key in ("fd_share", "agreement", "seeds")}}
-        for row in told
-    ]
-    (ROOT / "src" / "rivals" / "measured.json").write_text(json.dumps(kept, indent=1) + "\n")
+    lines = "\n".join([*rows, *failed])
+    return TABLE.format(minutes=result["minutes"], protocol=protocol, rows=lines, caution=CAUTION)
 
 
 def told_rows(result: dict) -> list[dict]:
