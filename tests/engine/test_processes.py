@@ -311,6 +311,7 @@ def test_a_first_process_that_is_killed_leaves_nobody_behind(start):
     process, other = start(*NEW)
     process.kill()
     until(lambda: not alive(other), seconds=20)
+    assert not alive(other)
 
 
 def test_a_run_from_python_starts_no_processes(train, make_pictures, tmp_path):

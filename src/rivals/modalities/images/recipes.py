@@ -177,8 +177,8 @@ def network_options(
 def tuned_terms(method: Method, networks: str, device: torch.device) -> dict[str, Weight]:
     """The critic's further terms; R1 and R2 every second step where that buys a third more steps in the same time.
 
-    Measured for DCGAN's small networks on a CPU: the same distance after equal steps within a twelfth, 1.3 times as
-    many steps (benchmarks/digits_settings.py).
+    On digits with DCGAN's small networks (3,000 steps, one seed) the distance was a fifteenth larger after equal steps,
+    and a step took three quarters of the time; benchmarks/digits_settings.py has both among its variants.
     """
     terms = dict(method.critic_terms)
     if small_and_stable(method, networks, device):
