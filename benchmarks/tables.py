@@ -35,7 +35,7 @@ def demo_sentences() -> tuple[str, str]:
         f"{demo['minutes']:g} minutes on {cores} CPU cores, from {demo['protocol']['train']:,} real digits. Judged on "
         f"{demo['protocol']['held_out']:,} held-out digits, in the features of the shipped classifier, the Fréchet "
         f"distance is {fd} % of the features' total variance (real against real: {floor:.2f} %), and {agreement} % of "
-        f"the samples are recognised as the digit that was asked for ({len(runs)} seeds)."
+        f"the samples are recognised as the digit that was asked for ({len(runs)} seed{'s' if len(runs) > 1 else ''})."
     )
     chinese = (
         f"在 {cores} 个 CPU 核上用 {demo['protocol']['train']:,} 个真实数字训练 {demo['minutes']:g} 分钟。以留出的 "
