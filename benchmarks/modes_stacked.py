@@ -20,6 +20,7 @@ import running
 import sets
 from common import ROOT, RUNS, write_result
 from rivals.engine.files import write_whole
+from rivals.judging.score import mode_count, reverse_kl
 
 SAMPLES = 25_600
 MODES = 1_000
@@ -39,10 +40,7 @@ def coverage(modes: Tensor) -> dict[str, float]:
     >>> coverage(torch.arange(1000))
     {'modes': 1000, 'reverse_kl': 0.0}
     """
-    counts = torch.bincount(modes, minlength=MODES).double()
-    shares = counts[counts > 0] / counts.sum()
-    divergence = float((shares * (shares * MODES).log()).sum())
-    return {"modes": int((counts > 0).sum()), "reverse_kl": round(max(divergence, 0.0), 4)}
+    return {"modes": mode_count(modes, MODES), "reverse_kl": round(reverse_kl(modes, MODES), 4)}
 
 
 def score(folder: Path, count: int) -> dict[str, float]:
@@ -82,7 +80,9 @@ def main() -> None:
     rates: dict = {}
     if given.budget == "steps":
         wanted = {name: (sets.source("stacked"), ("--method", name, *SPACE)) for name in methods}
-        rates = running.rates(home / "rates.json", wanted, minutes=max(minutes, 2.0), quick=given.quick)
+        rates = running.rates(
+            home / "rates.json", wanted, minutes=max(minutes, 2.0), threads=given.threads, quick=given.quick
+        )
     tasks = [
         partial(
             one,

@@ -93,7 +93,9 @@ def main() -> None:
     rates: dict = {}
     if given.budget == "steps":
         wanted = {named(arm, words): (sets.source("digits500"), (*SPACE, *words)) for arm, words in arms.items()}
-        rates = running.rates(home / "rates.json", wanted, minutes=max(minutes, 2.0), quick=given.quick)
+        rates = running.rates(
+            home / "rates.json", wanted, minutes=max(minutes, 2.0), threads=given.threads, quick=given.quick
+        )
     tasks = [
         partial(
             one,

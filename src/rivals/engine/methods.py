@@ -16,7 +16,7 @@ CLASSIC: dict[str, Method] = {
         formula=LOGISTIC,
         loss="logistic",
         networks="mlp",
-        optimizer=Optimizer(2e-4, (0.9, 0.999)),
+        optimizer=Optimizer(2e-4, (0.5, 0.999)),
         batch=128,
     ),
     "gan-minimax": Method(
@@ -26,7 +26,7 @@ CLASSIC: dict[str, Method] = {
         formula="D: softplus(-D(x)) + softplus(D(G(z)));  G: -softplus(D(G(z)))",
         loss="minimax",
         networks="mlp",
-        optimizer=Optimizer(2e-4, (0.9, 0.999)),
+        optimizer=Optimizer(2e-4, (0.5, 0.999)),
         batch=128,
     ),
     "cgan": Method(

@@ -8,7 +8,7 @@ from rivals.engine.gamma import gamma_for
 from rivals.engine.method import Method
 from rivals.engine.methods import METHODS
 from rivals.engine.recipe import change
-from rivals.engine.schedule import Weight
+from rivals.engine.schedule import Curve, Weight
 from rivals.modalities.images import Images
 from rivals.modalities.images.cache import cut, load, survey
 from rivals.modalities.images.frames import choose_frame
@@ -90,15 +90,25 @@ def test_classes_bring_a_condition_and_none_bring_none(method):
         assert "condition" not in choose_recipe(IMAGES, method, CPU, 5, None).recipe.critic.options
 
 
-def test_few_pictures_are_augmented_as_far_as_the_critic_asks_for_it_and_many_are_not():
+def test_few_pictures_are_augmented_the_more_the_fewer_they_are_and_many_are_not():
     few, why = choose_augment(METHODS["r3gan"], 500)
-    assert (few.operations, few.target) == (("shift",), 0.6)
+    assert (few.operations, few.target, few.strength) == (("slight",), None, Curve(0.6))
     assert "500 pictures are few" in why
+    strengths = [choose_augment(METHODS["r3gan"], count)[0].strength.start for count in (1_000, 4_000, 29_999)]
+    assert strengths == [0.6, pytest.approx(0.36, abs=0.01), 0.0]
     assert choose_augment(METHODS["r3gan"], 60_000)[0].operations == ()
     assert choose_augment(METHODS["r3gan"], None)[0].operations == ()
     own, why = choose_augment(METHODS["fastgan"], 60_000)
     assert (own.operations, own.target) == (("diffaugment",), None)
     assert "as published" in why
+
+
+def test_the_penalties_of_few_pictures_keep_their_weight():
+    def r1(pictures):
+        return choose_recipe(LABELLED, "r3gan", CPU, 5, None, pictures=pictures).recipe.critic_terms["r1"]
+
+    assert (r1(500).stop, r1(60_000).stop) == (None, 0.1)
+    assert r1(500).start == r1(60_000).start
 
 
 def test_a_method_of_ones_own_is_taken_as_it_is_given():

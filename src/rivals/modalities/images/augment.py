@@ -107,9 +107,10 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "ada": (*_PLACES, *_COLOURS),  # "bgc" in the paper
     "full": (*_PLACES, *_COLOURS),
     "light": ("xint-slight",),
+    "slight": ("scale-slight", "rotate-slight", "aniso-slight", "xfrac-slight"),
     "shift": ("xint", "scale-slight", "rotate-slight", "aniso-slight", "xfrac-slight", "brightness", "contrast"),
 }
-"""Operations that go together: "light" and "shift" suit digits, letters and the like, "full" photographs."""
+"""Operations that go together: "light", "slight" and "shift" suit digits, letters and the like, "full" photographs."""
 
 
 def resolve(names: Sequence[str]) -> tuple[str, ...]:
