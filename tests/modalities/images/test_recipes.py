@@ -92,7 +92,7 @@ def test_classes_bring_a_condition_and_none_bring_none(method):
 
 def test_few_pictures_are_augmented_the_more_the_fewer_they_are_and_many_are_not():
     few, why = choose_augment(METHODS["r3gan"], 500)
-    assert (few.operations, few.target, few.strength) == (("slight",), None, Curve(0.6))
+    assert (few.operations, few.target, few.strength) == (("slight", "cutout"), None, Curve(0.6))
     assert "500 pictures are few" in why
     strengths = [choose_augment(METHODS["r3gan"], count)[0].strength.start for count in (1_000, 4_000, 29_999)]
     assert strengths == [0.6, pytest.approx(0.36, abs=0.01), 0.0]
