@@ -1,136 +1,123 @@
 import numpy as np
 import pytest
-import scipy.linalg
+import scipy.stats
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rivals.judging import compare
-from rivals.judging.compare import frechet, frechet_from, moments, nearest, total_variance
+from rivals.judging.compare import kernel, mmd, sliced_wasserstein
 
 
 def normal(*shape, seed=0):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def by_matrix_root(a, b):
-    """The textbook way, in numpy and scipy: |m - n|² + tr(A + B - 2 sqrtm(A B))."""
-    a, b = a.numpy(), b.numpy()
-    cov_a, cov_b = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
-    root = scipy.linalg.sqrtm(cov_a @ cov_b).real
-    return ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(cov_a + cov_b - 2 * root)
+def by_all_kernels(a, b):
+    """The unbiased estimate, pair by pair, in numpy."""
+    a, b = a.double().numpy(), b.double().numpy()
+    k = lambda x, y: (x @ y.T / a.shape[1] + 1) ** 3  # noqa: E731
+    own = lambda x: k(x, x)[~np.eye(len(x), dtype=bool)].mean()  # noqa: E731
+    return own(a) + own(b) - 2 * k(a, b).mean()
 
 
-def test_moments_are_numpys():
-    a = normal(50, 7)
-    mean, covariance = moments(a.float())
-    assert mean.dtype == covariance.dtype == torch.float64
-    np.testing.assert_allclose(mean, a.mean(0), atol=1e-7)
-    np.testing.assert_allclose(covariance, np.cov(a.numpy(), rowvar=False), atol=1e-6)
+@pytest.mark.parametrize("at_once", [2**23, 64])
+@pytest.mark.parametrize(("n", "m", "d"), [(30, 30, 4), (20, 45, 60), (2, 3, 1)])
+def test_mmd_is_the_mean_over_pairs(monkeypatch, at_once, n, m, d):
+    monkeypatch.setattr(compare, "_NUMBERS_AT_ONCE", at_once)
+    a, b = normal(n, d, seed=1), normal(m, d, seed=2) + 0.5
+    assert mmd(a, b) == pytest.approx(by_all_kernels(a, b), rel=1e-10)
+    assert mmd(b, a) == pytest.approx(mmd(a, b), rel=1e-12)
+    assert mmd(a.float(), b.float()) == pytest.approx(mmd(a, b), rel=1e-4)
 
 
-def test_total_variance_is_the_trace_and_half_the_mean_squared_distance():
-    a = normal(40, 5)
-    assert total_variance(a) == pytest.approx(float(moments(a)[1].trace()))
-    pairs = torch.cdist(a, a).square()
-    assert total_variance(a) == pytest.approx(float(pairs.sum() / (40 * 39) / 2))
+def test_mmd_has_no_bias_and_knows_gaussians():
+    values = [mmd(normal(8, 1, seed=s), normal(8, 1, seed=s + 5000) + 1) for s in range(500)]
+    # k = (xy + 1)³ of independent x, y: 1 + 3 E xy + 3 E (xy)² + E (xy)³, with moments 0, 1, 0 and 1, 2, 4
+    expected = (1 + 3) + (1 + 3 + 3 * 4 + 16) - 2 * (1 + 3 * 2)
+    error = float(np.std(values)) / len(values) ** 0.5
+    assert abs(np.mean(values) - expected) < 4 * error
+    same = [mmd(normal(8, 1, seed=s), normal(8, 1, seed=s + 5000)) for s in range(500)]
+    assert min(same) < 0
+    assert abs(np.mean(same)) < 4 * float(np.std(same)) / len(same) ** 0.5
 
 
-@pytest.mark.parametrize(("n", "m", "d"), [(200, 300, 8), (500, 100, 20), (64, 64, 1)])
-def test_frechet_agrees_with_the_matrix_root(n, m, d):
-    mix = normal(d, d, seed=3)
-    a, b = normal(n, d, seed=1), normal(m, d, seed=2) @ mix + 0.5
-    if d == 1:
-        spread = a.std() - b.std()
-        expected = float((a.mean() - b.mean()) ** 2 + spread**2)
-    else:
-        expected = by_matrix_root(a, b)
-    assert frechet(a, b) == pytest.approx(expected, rel=1e-9)
+def test_blocks_are_drawn_as_documented():
+    a, b = normal(50, 3, seed=1), normal(70, 3, seed=2) + 0.2
+    draws = np.random.RandomState(7)
+    blocks = []
+    for _ in range(5):
+        rows_a, rows_b = draws.choice(50, 20, replace=False), draws.choice(70, 20, replace=False)
+        blocks.append(by_all_kernels(a[rows_a], b[rows_b]))
+    found = kernel(a, b, blocks=5, block_size=20, seed=7)
+    assert (found.mean, found.deviation) == pytest.approx((np.mean(blocks), np.std(blocks)), rel=1e-10)
+    assert (found.blocks, found.block_size) == (5, 20)
 
 
-def test_frechet_of_gaussians_whose_axes_agree():
-    sigma, tau = torch.tensor([1.0, 2.0, 3.0, 0.0]), torch.tensor([2.0, 2.0, 0.5, 1.0])
-    turn = torch.linalg.qr(normal(4, 4)).Q
-    a, b = (turn @ torch.diag(s.double() ** 2) @ turn.T for s in (sigma, tau))
-    expected = float((sigma - tau).square().sum()) + 4 * 0.25
-    assert frechet_from(torch.zeros(4), a, torch.full((4,), 0.5), b) == pytest.approx(expected, rel=1e-9)
+def test_blocks_no_larger_than_the_smaller_set_and_said_so():
+    found = kernel(normal(30, 3, seed=1), normal(40, 3, seed=2), blocks=3)
+    assert found.block_size == 30
+    whole = kernel(normal(30, 3, seed=1), normal(30, 3, seed=2), blocks=3)
+    assert whole.deviation == pytest.approx(0, abs=1e-9)
+    assert whole.mean == pytest.approx(mmd(normal(30, 3, seed=1), normal(30, 3, seed=2)), rel=1e-9)
 
 
-def test_frechet_is_symmetric_and_blind_to_the_order_of_rows_and_to_turns():
-    a, b = normal(80, 6, seed=1), 1.5 * normal(90, 6, seed=2)
-    turn = torch.linalg.qr(normal(6, 6)).Q
-    there = frechet(a, b)
-    assert frechet(b, a) == pytest.approx(there, rel=1e-10)
-    assert frechet(a.flip(0), b[torch.randperm(90)]) == pytest.approx(there, rel=1e-10)
-    assert frechet(a @ turn, b @ turn) == pytest.approx(there, rel=1e-9)
+def test_sliced_distance_in_one_dimension_is_exact_for_any_counts():
+    a, b = normal(30, 1, seed=1), 2 * normal(42, 1, seed=2) + 1
+    levels = (np.arange(420_000) + 0.5) / 420_000
+    quantiles = [np.sort(rows.numpy()[:, 0])[(levels * len(rows)).astype(int)] for rows in (a, b)]
+    expected = np.sqrt(((quantiles[0] - quantiles[1]) ** 2).mean())
+    assert sliced_wasserstein(a, b, directions=3) == pytest.approx(expected, rel=1e-9)
 
 
-@pytest.mark.parametrize(("n", "d"), [(100, 10), (8, 40), (2, 3)])
-def test_frechet_to_itself_is_zero_and_a_shift_adds_its_square(n, d):
-    a = normal(n, d)
-    assert frechet(a, a) == pytest.approx(0, abs=1e-9)
-    shift = normal(d, seed=5)
-    assert frechet(a, a + shift) == pytest.approx(float(shift.square().sum()), rel=1e-9)
+def test_sliced_distance_of_a_shift_and_of_a_scale():
+    a = normal(200, 6)
+    shift = normal(6, seed=3)
+    assert sliced_wasserstein(a, a + shift, directions=4_000) ** 2 == pytest.approx(
+        float(shift.square().sum()) / 6, rel=0.06
+    )
+    mean = float(a.square().sum(1).mean()) / 6  # of the squared projection
+    assert sliced_wasserstein(a, 3 * a, directions=4_000) == pytest.approx(2 * mean**0.5, rel=0.04)
 
 
-def test_scaling_by_s_gives_the_variance_times_s_less_one_squared():
-    a = normal(300, 12)
-    a = a - a.mean(0)
-    assert frechet(a, 3 * a) == pytest.approx(4 * total_variance(a), rel=1e-9)
+def test_sliced_distance_agrees_with_scipys_first_order_where_all_moves_one_way():
+    a = normal(25, 1, seed=1)
+    b = a + 0.7
+    assert sliced_wasserstein(a, b) == pytest.approx(scipy.stats.wasserstein_distance(a[:, 0], b[:, 0]), rel=1e-9)
 
 
-def test_fewer_rows_than_dimensions_agree_with_the_space_they_span():
-    a, b = normal(12, 5, seed=1), normal(14, 5, seed=2) + 1
-    wide = torch.linalg.qr(normal(64, 64)).Q[:5]  # the same rows as points of a plane in 64 dimensions
-    assert frechet(a @ wide, b @ wide) == pytest.approx(frechet(a, b), rel=1e-8)
-    both = frechet(normal(10, 200, seed=3), normal(15, 200, seed=4))
-    assert 0 < both < 500
-    assert np.isfinite(both)
+@given(st.integers(0, 10_000), st.integers(2, 30), st.integers(2, 30))
+@settings(max_examples=20, deadline=None)
+def test_order_and_side_do_not_matter(seed, n, m):
+    a, b = normal(n, 3, seed=seed), normal(m, 3, seed=seed + 1) + 0.3
+    shuffled = a[torch.randperm(n, generator=torch.Generator().manual_seed(seed))]
+    for distance in (mmd, sliced_wasserstein):
+        assert distance(shuffled, b.flip(0)) == pytest.approx(distance(a, b), rel=1e-9, abs=1e-12)
+        assert distance(b, a) == pytest.approx(distance(a, b), rel=1e-9, abs=1e-12)
+    assert sliced_wasserstein(a, a) == 0
 
 
-def test_a_set_without_variance_is_as_far_as_the_variance_of_the_other():
-    a = normal(60, 4)
-    assert frechet(a.mean(0).expand(9, 4), a) == pytest.approx(total_variance(a), rel=1e-9)
+@pytest.mark.parametrize("distance", [mmd, sliced_wasserstein])
+def test_noise_and_dropped_classes_are_farther(distance):
+    labels = torch.arange(600) % 3
+    real = normal(600, 5, seed=1) + 3 * normal(3, 5, seed=2)[labels]
+    for rows in (
+        [real + level * normal(600, 5, seed=3) for level in (0, 0.5, 1, 2)],
+        [real[labels >= least] for least in range(3)],
+    ):
+        values = [distance(each, real) for each in rows]
+        assert values == sorted(values)
+        assert values[-1] > values[1]
 
 
-def test_float32_features_lose_no_more_than_their_rounding():
-    a, b = 50 + normal(400, 16, seed=1), 50 + normal(400, 16, seed=2)
-    assert frechet(a.float(), b.float()) == pytest.approx(frechet(a, b), rel=1e-3)
-
-
-@pytest.mark.parametrize("function", [moments, total_variance, lambda a: frechet(a, torch.zeros(4, 3))])
-def test_bad_sets_are_refused_with_numbers(function):
+@pytest.mark.parametrize("distance", [mmd, kernel, sliced_wasserstein])
+def test_bad_sets_are_refused(distance):
+    rows = normal(10, 3)
     with pytest.raises(ValueError, match=r"2 samples or more, got \(1, 3\)"):
-        function(torch.zeros(1, 3))
-    with pytest.raises(ValueError, match=r"got \(4, 3, 2\)"):
-        function(torch.zeros(4, 3, 2))
-    bad = torch.zeros(5, 3)
-    bad[1, 2], bad[4, 0] = torch.nan, torch.inf
-    with pytest.raises(ValueError, match="2 of 5 rows"):
-        function(bad)
-
-
-def test_sets_from_two_spaces_are_refused():
-    with pytest.raises(ValueError, match="3 and 4 features"):
-        frechet(torch.zeros(5, 3), torch.zeros(5, 4))
-
-
-@pytest.mark.parametrize("at_once", [2**24, 64])
-@pytest.mark.parametrize("k", [1, 3, 30])
-def test_nearest_agrees_with_all_distances(monkeypatch, at_once, k):
-    monkeypatch.setattr(compare, "_PAIRS_AT_ONCE", at_once)
-    queries, keys = normal(25, 6, seed=1).float(), normal(30, 6, seed=2).float() + 2
-    expected = torch.cdist(queries.double(), keys.double()).sort(1)
-    distances, indices = nearest(queries, keys, k)
-    assert torch.equal(indices, expected.indices[:, :k])
-    torch.testing.assert_close(distances.double(), expected.values[:, :k], rtol=1e-5, atol=1e-6)
-
-
-def test_copies_are_at_distance_zero_even_far_from_the_origin():
-    keys = normal(500, 64).float() + 100
-    distances, indices = nearest(keys[7:20], keys)
-    assert torch.equal(indices[:, 0], torch.arange(7, 20))
-    assert distances.max() == 0
-
-
-def test_nearest_refuses_more_neighbours_than_keys():
-    with pytest.raises(ValueError, match=r"number of keys \(3\), got 4"):
-        nearest(torch.zeros(2, 2), torch.zeros(3, 2), k=4)
+        distance(rows[:1], rows)
+    with pytest.raises(ValueError, match="3 and 2 features"):
+        distance(rows, rows[:, :2])
+    with pytest.raises(ValueError, match="10 of 10 rows"):
+        distance(rows / 0, rows)
+    with pytest.raises(ValueError, match="floating-point"):
+        distance(rows.long(), rows)

@@ -1,119 +1,169 @@
 """Distances between two sets of features: pure functions on matrices of shape (samples, dimensions).
 
-Nothing here knows where the features come from. Statistics are computed in float64, whatever comes in.
+Nothing here knows where the features come from, and none of it needs the rest of Rivals. In all of them `a` are the
+fakes and `b` is real. Fewer samples than dimensions work everywhere; what that does to a number, its function says.
 """
 
+from typing import NamedTuple
+
+import numpy as np
 import torch
 from torch import Tensor
 
-_PAIRS_AT_ONCE = 2**24  # numbers held at a time by `nearest`: 64 MiB of float32
-_SPARE = 8  # further candidates whose distances `nearest` computes again
+from .frechet import (
+    ClassFrechet,
+    class_frechet,
+    frechet,
+    frechet_from,
+    frechet_infinity,
+    moments,
+    total_variance,
+)
+from .neighbours import (
+    DensityCoverage,
+    Neighbourhoods,
+    PrecisionRecall,
+    density_coverage,
+    nearest,
+    neighbourhoods,
+    precision_recall,
+)
+from .stream import checked_pair
+
+__all__ = [
+    "ClassFrechet",
+    "DensityCoverage",
+    "Kernel",
+    "Neighbourhoods",
+    "PrecisionRecall",
+    "class_frechet",
+    "density_coverage",
+    "frechet",
+    "frechet_from",
+    "frechet_infinity",
+    "kernel",
+    "mmd",
+    "moments",
+    "nearest",
+    "neighbourhoods",
+    "precision_recall",
+    "sliced_wasserstein",
+    "total_variance",
+]
+
+_NUMBERS_AT_ONCE = 2**23  # of a kernel matrix, or of projections: 64 MiB of float64
 
 
-def moments(a: Tensor) -> tuple[Tensor, Tensor]:
-    """The mean (d) and the unbiased covariance (d, d) of the rows of `a` (n, d), in float64.
+class Kernel(NamedTuple):
+    """The mean of a squared kernel distance over blocks, its deviation, and the blocks that were really taken."""
 
-    Raises a ValueError for fewer than two rows, which have no covariance, and for values that are not finite.
+    mean: float
+    deviation: float
+    blocks: int
+    block_size: int
 
-    >>> mean, covariance = moments(torch.tensor([[0.0, 1.0], [2.0, 5.0]]))
-    >>> mean.tolist(), covariance.tolist()
-    ([1.0, 3.0], [[2.0, 4.0], [4.0, 8.0]])
+
+def kernel(a: Tensor, b: Tensor, *, blocks: int = 100, block_size: int = 1000, seed: int = 0) -> Kernel:
+    """The mean and the deviation of `mmd` over random blocks of `a` (n, d) and `b` (m, d).
+
+    With Inception features this is the KID of Bińkowski et al. 2018 (arXiv 1801.01401, section 4): no bias at any
+    count, so it may be a little below zero. Each block is `block_size` rows of either set without repetition, other
+    blocks may hold the same rows. Subsets are drawn as torch-fidelity draws them from its `rng_seed`, so with the same
+    features, blocks and seed it gives the same numbers. `deviation` is that of single blocks, as in the literature; it
+    is not the error of the mean, which is smaller.
+
+    Sets of fewer rows than `block_size` are compared in blocks of as many rows as the smaller has, and the result says
+    so; where a block is all of both sets, the blocks are the same and the deviation is 0 and means nothing.
+
+    Raises a ValueError for fewer than 2 rows or blocks below 1, different widths, and values that are not finite.
+
+    >>> rows = torch.randn(400, 8, generator=torch.Generator().manual_seed(0))
+    >>> found = kernel(rows[:200] + 1, rows[200:], blocks=10, block_size=100)
+    >>> found.mean > 1, found.block_size
+    (True, 100)
     """
-    rows = _checked(a)
-    mean = rows.mean(0)
-    centred = rows - mean
-    return mean, centred.T @ centred / (len(rows) - 1)
+    checked_pair(a, b)
+    if blocks < 1 or block_size < 2:
+        raise ValueError(f"there must be 1 block or more of 2 rows or more, got {blocks} of {block_size}")
+    size = min(block_size, len(a), len(b))
+    draws = np.random.RandomState(seed)
+    values = []
+    for _ in range(blocks):
+        rows_a, rows_b = (torch.from_numpy(draws.choice(len(rows), size, replace=False)) for rows in (a, b))
+        values.append(_mmd(a[rows_a.to(a.device)], b[rows_b.to(b.device)]))
+    return Kernel(float(np.mean(values)), float(np.std(values)), blocks, size)
 
 
-def total_variance(a: Tensor) -> float:
-    """How much the rows of `a` (n, d) vary in all: the trace of their unbiased covariance.
+def mmd(a: Tensor, b: Tensor) -> float:
+    """The unbiased estimate of the squared maximum mean discrepancy of `a` (n, d) and `b` (m, d), from all pairs.
 
-    It is half the mean squared distance between two different rows, and the Fréchet distance that a set would have
-    which repeats the mean for ever. A Fréchet distance divided by it has no unit and can be compared between spaces.
+    Gretton et al. 2012 (A kernel two-sample test, eq. 3), with the kernel (x.y / d + 1)³ of KID, which sees the first
+    three moments. It has no bias at any count and may be below zero. The time grows with (n + m)² d, the memory with
+    n + m: for large sets `kernel` is the usual measure. Products are made in the features' own precision, sums in
+    float64. Raises a ValueError as `kernel` does.
 
-    >>> total_variance(torch.tensor([[0.0, 1.0], [2.0, 5.0]]))
-    10.0
+    >>> mmd(torch.tensor([[0.0], [2.0]]), torch.tensor([[0.0], [0.0]]))  # (1 + 1) / 2 ... all kernels are 1
+    0.0
     """
-    return float(_checked(a).var(0).sum())
+    checked_pair(a, b)
+    return _mmd(a, b)
 
 
-def frechet(a: Tensor, b: Tensor) -> float:
-    """The Fréchet distance between Gaussians fitted to the rows of `a` (n, d) and `b` (m, d).
+def sliced_wasserstein(a: Tensor, b: Tensor, *, directions: int = 512, seed: int = 0) -> float:
+    """The sliced 2-Wasserstein distance between `a` (n, d) and `b` (m, d), in the features' unit.
 
-    With Inception features this is the FID of Heusel et al. 2017 (arXiv 1706.08500, eq. 6); the closed form is by
-    Dowson and Landau 1982. It is squared: a shift of every row by s adds |s|². Sets of other sizes than d work, also
-    n < d, but the estimate is biased upwards by about 1/n + 1/m, so compare only distances of equal counts, and give
-    with them the distance between two sets of real data of these counts. It sees the first two moments only: sets with
-    the same mean and covariance are at distance 0. Values beyond about 1e-12 of the variance are meaningful.
+    Bonneel et al. 2015 (Sliced and Radon Wasserstein barycenters): the root of the mean, over random directions on the
+    unit sphere, of the squared Wasserstein distance between the projections, which is exact in one dimension and for
+    different counts too. A shift by s adds about |s|² / d to the square. Unlike the Fréchet distance it sees all of the
+    distribution, not two moments, but for finite counts it isn't 0 between two sets of one distribution: compare equal
+    counts. The error from the directions falls like 1 / sqrt(directions).
 
-    >>> a = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
-    >>> round(frechet(a, a + torch.tensor([3.0, 4.0])), 6)
-    25.0
+    Raises a ValueError for fewer than 2 rows or 1 direction, different widths, and values that are not finite.
+
+    >>> a = torch.tensor([[0.0], [1.0]])
+    >>> sliced_wasserstein(a, a + 2)
+    2.0
     """
-    return frechet_from(*moments(a), *moments(b))
+    checked_pair(a, b)
+    if directions < 1:
+        raise ValueError(f"there must be 1 direction or more, got {directions}")
+    exact = torch.float32 if a.device.type == "mps" else torch.float64
+    drawn = torch.randn(directions, a.shape[1], generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    units = (drawn / drawn.norm(dim=1, keepdim=True)).to(a.device, exact)
+    # Both quantile functions are steps; between two neighbours of all their jumps both stand still.
+    n, m = len(a), len(b)
+    jumps = torch.cat([torch.arange(1, n + 1) * m, torch.arange(1, m + 1) * n]).unique()  # in units of 1 / nm
+    widths = torch.diff(jumps, prepend=jumps.new_zeros(1)).to(a.device, exact) / (n * m)
+    step_a, step_b = ((jumps - 1) // count for count in (m, n))
+    total = 0.0
+    for part in units.split(max(1, _NUMBERS_AT_ONCE // (n + m))):
+        first, second = (_projected(rows, part).sort(0).values for rows in (a, b))  # (rows, directions)
+        total += float((widths @ (first[step_a] - second[step_b]).square()).sum())
+    return (total / directions) ** 0.5
 
 
-def frechet_from(mean_a: Tensor, cov_a: Tensor, mean_b: Tensor, cov_b: Tensor) -> float:
-    """The Fréchet distance between two Gaussians, given by means (d) and covariances (d, d).
-
-    It is |mean_a - mean_b|² + tr(A + B - 2 (A B)^½), where tr (A B)^½ is the sum of the singular values of A^½ B^½.
-    The roots come from symmetric eigenvalues and nothing is squared on the way, so covariances without full rank lose
-    no digits, as they would in a general matrix root.
-
-    >>> one = torch.eye(3)
-    >>> round(frechet_from(torch.zeros(3), one, torch.zeros(3), 4 * one), 6)  # d (1 - 2)²
-    3.0
-    """
-    if mean_a.shape != mean_b.shape:
-        raise ValueError(f"the sets have {len(mean_a)} and {len(mean_b)} features a row; they must come from one space")
-    a, b = cov_a.double(), cov_b.double()
-    shift = (mean_a.double() - mean_b.double()).square().sum()
-    overlap = torch.linalg.svdvals(_root(a) @ _root(b).T).sum()
-    return max(0.0, float(shift + a.trace() + b.trace() - 2 * overlap))
+def _projected(rows: Tensor, units: Tensor) -> Tensor:
+    parts = rows.split(max(1, _NUMBERS_AT_ONCE // rows.shape[1]))
+    return torch.cat([part.to(units) @ units.T for part in parts])
 
 
-def nearest(queries: Tensor, keys: Tensor, k: int = 1) -> tuple[Tensor, Tensor]:
-    """The `k` keys (m, d) nearest to each query (n, d): Euclidean distances (n, k), ascending, and indices (n, k).
-
-    Memory stays flat however many queries there are. Candidates are found by a matrix product, whose rounding would
-    blur small distances, and the distances to them are then computed directly: a copy is at distance 0 exactly. Keys
-    whose distances agree to about 1e-6 of the norm may change places beyond the first `k`.
-
-    >>> keys = torch.tensor([[0.0, 0.0], [3.0, 4.0], [6.0, 8.0]])
-    >>> distances, indices = nearest(torch.tensor([[3.0, 4.0], [0.0, 1.0]]), keys, k=2)
-    >>> distances[0].tolist(), indices[:, 0].tolist()
-    ([0.0, 5.0], [1, 0])
-    """
-    if not 1 <= k <= len(keys):
-        raise ValueError(f"k must be between 1 and the number of keys ({len(keys)}), got {k}")
-    centre = keys.mean(0)  # near the origin the product loses the fewest digits
-    q, x = queries - centre, keys - centre
-    step = max(1, _PAIRS_AT_ONCE // max(keys.shape))
-    found = [_nearest_of(part, x, k) for part in q.split(step)]
-    return torch.cat([distances for distances, _ in found]), torch.cat([indices for _, indices in found])
+def _mmd(a: Tensor, b: Tensor) -> float:
+    n, m = len(a), len(b)
+    own_a, own_b = ((_kernels(rows, rows) - _diagonal(rows)) for rows in (a, b))
+    return own_a / (n * (n - 1)) + own_b / (m * (m - 1)) - 2 * _kernels(a, b) / (n * m)
 
 
-def _nearest_of(q: Tensor, x: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    rough = x.square().sum(1) - 2 * q @ x.T  # (n, m); |q|² is the same for every key
-    candidates = rough.topk(min(k + _SPARE, len(x)), largest=False).indices.sort(1).values
-    exact = torch.stack([(q - x[column]).norm(dim=1) for column in candidates.T], dim=1)  # (n, candidates)
-    order = exact.argsort(dim=1, stable=True)[:, :k]
-    return exact.gather(1, order), candidates.gather(1, order)
+def _kernels(a: Tensor, b: Tensor) -> float:
+    """The sum of (x.y / d + 1)³ over all pairs of rows."""
+    x, y = (rows if rows.dtype in (torch.float32, torch.float64) else rows.float() for rows in (a, b))
+    total = 0.0
+    for part in x.split(max(1, _NUMBERS_AT_ONCE // len(y))):
+        one = part @ y.T
+        one.div_(a.shape[1]).add_(1)
+        total += float((one.square().mul_(one)).sum(dtype=torch.float64))
+    return total
 
 
-def _root(covariance: Tensor) -> Tensor:
-    """R (d, d) with R.T @ R = covariance; directions of no variance beyond rounding are dropped."""
-    values, vectors = torch.linalg.eigh(covariance)
-    noise = values.abs().max() * len(values) * torch.finfo(values.dtype).eps
-    return torch.where(values > noise, values, 0.0).sqrt()[:, None] * vectors.T
-
-
-def _checked(a: Tensor) -> Tensor:
-    if a.ndim != 2 or len(a) < 2:
-        raise ValueError(
-            f"a set of features has shape (samples, dimensions) with 2 samples or more, got {tuple(a.shape)}"
-        )
-    bad = int((~a.isfinite()).any(1).sum())
-    if bad:
-        raise ValueError(f"{bad} of {len(a)} rows have values that are not finite (NaN or infinite)")
-    return a.double()
+def _diagonal(a: Tensor) -> float:
+    rows = a if a.dtype in (torch.float32, torch.float64) else a.float()
+    return float((rows.square().sum(1) / a.shape[1] + 1).double().pow(3).sum())
