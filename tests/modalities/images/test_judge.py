@@ -6,7 +6,7 @@ from rivals.engine.recipe import Use
 from rivals.modalities.images import Images
 from rivals.modalities.images.cache import cut, load, survey
 from rivals.modalities.images.features import Extractor
-from rivals.modalities.images.judge import PicturesJudge, linear_probe
+from rivals.modalities.images.judge import PicturesJudge
 from rivals.modalities.images.networks import PerceptronGenerator
 
 SPACE = Extractor(
@@ -75,11 +75,3 @@ def test_copies_of_training_pictures_are_seen_as_their_own_nearest_neighbours(ma
     assert near.shape == (12, 2, 3, 8, 8)
     assert torch.equal(near[:, 0], samples)
     assert judge.full(model_of(images, copier))["neighbours"]["samples"] == pytest.approx(0, abs=1e-3)
-
-
-def test_a_linear_probe_tells_separable_classes_apart():
-    torch.manual_seed(0)
-    labels = torch.arange(90) % 3
-    features = torch.randn(90, 5) + 8 * torch.nn.functional.one_hot(labels, 5)
-    probe = linear_probe(features, labels, 3)
-    assert (probe(features) == labels).all()

@@ -33,6 +33,7 @@ class Plan(NamedTuple):
     channels: int
     bits: int
     rows: np.ndarray
+    learning: bool = True
 
     @property
     def row_size(self) -> int:
@@ -40,8 +41,8 @@ class Plan(NamedTuple):
         return self.height * self.width * self.channels * self.bits // 8
 
 
-def must_do(found: Found) -> None:
-    """Refuse what no GAN can learn from.
+def must_do(found: Found, *, learning: bool = True) -> None:
+    """Refuse what no GAN can learn from, or, if not `learning`, what can't even be judged.
 
     Raises:
         RequestError: There is nothing, nothing usable, too little, or the same picture over and over.
@@ -52,6 +53,10 @@ def must_do(found: Found) -> None:
         raise RequestError(f"There are no files in {source}; put pictures there or name another source.")
     if not found.count:
         raise RequestError(f"No picture in {source} can be used ({reasons}); put PNG or JPEG files there.")
+    if not learning:
+        if found.count < 2:
+            raise RequestError(f"{source} holds only 1 usable picture; a verdict needs two or more on each side.")
+        return
     if found.count < FEWEST:
         held = "1 usable picture" if found.count == 1 else f"{found.count} usable pictures"
         more = f" ({reasons})" if reasons else ""
@@ -96,7 +101,7 @@ def write(
     marks = np.frombuffer(b"".join(prints), np.uint64)
     facts: dict[str, Any] = {"lost": lost, "duplicates": len(marks) - len(np.unique(marks))}
     rows, damaged = remaining(plan, facts)
-    must_do(describe(listing, entries, rows, damaged, facts["duplicates"]))
+    must_do(describe(listing, entries, rows, damaged, facts["duplicates"]), learning=plan.learning)
     return {**facts, **_write_parts(making, _held_out(listing, rows, marks), len(rows))}
 
 

@@ -41,13 +41,17 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Survey:
-    """What a source holds and how it is best decoded: `channels` and `bits` are the fewest that lose nothing."""
+    """What a source holds and how it is best decoded: `channels` and `bits` are the fewest that lose nothing.
+
+    `learning` says that a GAN shall learn from it, which takes more, and more different, pictures than judging them.
+    """
 
     found: Found
     channels: int
     bits: int
     listing: Listing
     entries: Entries
+    learning: bool = True
 
     @property
     def training(self) -> int:
@@ -81,11 +85,12 @@ class Pictures:
     found: Found
 
 
-def survey(source: str | Path, *, progress: Progress | None = None) -> Survey:
+def survey(source: str | Path, *, learning: bool = True, progress: Progress | None = None) -> Survey:
     """Look at every picture of a source once; a second look at an unchanged source is remembered.
 
     Args:
         source: A folder, a file, or the name of a built-in source.
+        learning: Whether a GAN shall learn from it.
         progress: Called with (done, total).
 
     Raises:
@@ -100,8 +105,8 @@ def survey(source: str | Path, *, progress: Progress | None = None) -> Survey:
             _remember(kept, entries)
     rows = usable_rows(listing, entries)
     found = describe(listing, entries, rows)
-    must_do(found)
-    return Survey(found, channels_of(entries), bits_of(entries, rows), listing, entries)
+    must_do(found, learning=learning)
+    return Survey(found, channels_of(entries), bits_of(entries, rows), listing, entries, learning)
 
 
 def load(
@@ -132,7 +137,7 @@ def load(
         )
     listing = survey.listing
     ranked, content = _rank(survey, (height, width, channels, survey.bits))
-    plan = Plan(height, width, channels, survey.bits, ranked)
+    plan = Plan(height, width, channels, survey.bits, ranked, survey.learning)
     folder = store.home(cache) / "pictures" / content
     kept = store.opened(folder)
     if kept is None:

@@ -1,39 +1,161 @@
-"""A first verdict on pictures: distance to held-out data, agreement with the asked class, nearest training pictures."""
+"""Verdicts on pictures: a judge knows the real side once, and is asked about models and other pictures."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
+import rivals
 from rivals.engine.data import spread
 from rivals.engine.model import Model
 from rivals.engine.types import leaves
 from rivals.judging.compare import frechet_from, moments, nearest, total_variance
+from rivals.judging.protocol import Card
+from rivals.judging.verdict import INTERVAL, Evidence, Features, verdict_of
 
-from .cache import Pictures, cut
+from .cache import Pictures
+from .classifier import Classify, asked, classifier, knows
+from .copying import memorisation
+from .embedding import ALONE, Rows, embedded, reader
 from .features import Extractor
+from .judged import Judged
+from .sides import Side, of_model, of_pictures, renumbered
+
+Tell = Callable[[Mapping[str, Any]], None]
+
+SEED = 1  # of a final verdict
+HELD_OUT = "held-out part"
+ALL = "all, training and held-out part"
+
+
+def silent(entry: Mapping[str, Any]) -> None:
+    """Tell nobody."""
 
 
 @dataclass(frozen=True)
 class PicturesJudge:
-    """Judges models against the held-out part of a set of pictures, in one feature space."""
+    """Judges models and pictures against real pictures (or another model's samples), in one feature space.
+
+    Args:
+        extractor: the feature space.
+        real: what is judged against.
+        held_out: its features (n, d).
+        train: features of training pictures (m, d); no rows where nobody knows any.
+        classify: rows of an embedding -> class numbers, where there are classes.
+        classifier: what that is, in words.
+        training: the training pictures, in the order of `train`.
+        unseen: features of pictures that no generator has learned from, the control for copies.
+        split: which part of the data `real` is.
+        content: sha256 of the data.
+        learned: how many training pictures there are in all.
+        control: the pictures of `unseen`.
+        labels: classes of `real`, `train` and `unseen`.
+        share: this process's number and how many there are, where several embed together.
+    """
 
     extractor: Extractor
-    pictures: Pictures
-    held_out: Tensor  # features (n, d)
-    train: Tensor  # features (m, d), of the first training pictures
-    classify: Callable[[Tensor, Tensor], Tensor] | None  # pictures, their features -> class numbers
-    classifier: str  # what that is, in words
+    real: Side
+    held_out: Tensor
+    train: Tensor
+    classify: Classify | None
+    classifier: str
+    training: Side | None
+    unseen: Tensor
+    split: str
+    content: str
+    learned: int
+    control: Side | None = None
+    labels: Mapping[str, Tensor] = field(default_factory=dict)
+    share: tuple[int, int] = ALONE
 
     @classmethod
-    def of(cls, pictures: Pictures, extractor: Extractor) -> "PicturesJudge":
-        """Embed the data once."""
-        held_out = embed_rows(pictures, extractor, spread(pictures.held_out, extractor.full))
-        train = embed_rows(pictures, extractor, spread(pictures.train, extractor.full))
-        classify, words = classifier(pictures, extractor, train, held_out)
-        return cls(extractor, pictures, held_out, train, classify, words)
+    def of(
+        cls,
+        pictures: Pictures,
+        extractor: Extractor,
+        *,
+        name: str = "",
+        split: str = HELD_OUT,
+        count: int | None = None,
+        share: tuple[int, int] = ALONE,
+        tell: Tell = silent,
+    ) -> "PicturesJudge":
+        """Embed the data once, or take the features from the cache.
+
+        Args:
+            pictures: the real ones.
+            extractor: the feature space.
+            name: of the data, for the score card.
+            split: `HELD_OUT` to judge against the held-out part, `ALL` against both parts.
+            count: the most pictures of each part; what the space can do in a minute if not given.
+            share: as in `embedded`.
+            tell: called with progress.
+        """
+        most = count or extractor.full
+        name = name or pictures.found.source
+        logits = asked(extractor, pictures.classes)
+        training = of_pictures(pictures, spread(pictures.train, most), name)
+        held_out = of_pictures(pictures, spread(pictures.held_out, most), name)
+        if split == HELD_OUT:
+            real = held_out
+            learned, unseen = (
+                embedded(side, extractor, logits=logits, share=share, progress=progress_of(tell, words))
+                for side, words in ((training, "training pictures"), (held_out, "held-out pictures"))
+            )
+            rows = unseen
+        else:
+            every = spread(torch.cat([pictures.train, pictures.held_out]).sort().values, most)
+            real = of_pictures(pictures, every, name)
+            rows = embedded(real, extractor, logits=logits, share=share, progress=progress_of(tell, "real pictures"))
+            inside = torch.isin(every, pictures.train)
+            training = of_pictures(pictures, every[inside], name)
+            held_out = of_pictures(pictures, every[~inside], name)
+            learned, unseen = ({key: part[mask] for key, part in rows.items()} for mask in (inside, ~inside))
+        sides = {"real": real, "train": training, "unseen": held_out}
+        labels = {key: side.labels for key, side in sides.items() if side.labels is not None}
+        classify, words = classifier(extractor, pictures.classes if labels else (), learned, unseen, labels)
+        return cls(
+            extractor,
+            real,
+            rows["features"],
+            learned["features"],
+            classify,
+            words,
+            training,
+            unseen["features"],
+            split,
+            pictures.content,
+            len(pictures.train),
+            held_out,
+            labels,
+            share,
+        )
+
+    @classmethod
+    def of_side(
+        cls, side: Side, extractor: Extractor, *, share: tuple[int, int] = ALONE, tell: Tell = silent
+    ) -> "PicturesJudge":
+        """A judge against a side of which no training part is known, such as another model's samples."""
+        logits = asked(extractor, side.classes)
+        rows = embedded(
+            side, extractor, logits=logits, share=share, progress=progress_of(tell, "samples to judge against")
+        )
+        none = {key: part[:0] for key, part in rows.items()}
+        labels = {} if side.labels is None else {"real": side.labels, "unseen": side.labels}
+        known = knows(extractor, side.classes) and side.labels is not None
+        classify, words = classifier(extractor, side.classes, none, rows, labels) if known else (None, "none")
+        nothing = none["features"]
+        return cls(
+            extractor, side, rows["features"], nothing, classify, words, None, nothing, "samples of a model",
+            side.content, 0, None, labels, share,
+        )  # fmt: skip
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The real side's classes."""
+        return self.real.classes
 
     def quick(self, model: Model) -> dict[str, float]:
         """Scores from a few samples.
@@ -45,58 +167,97 @@ class PicturesJudge:
 
     def scores(self, model: Model, count: int, *, seed: int) -> dict[str, float]:
         """Scores from `count` samples of a seed."""
-        features, right, drawn = [], 0, 0
-        images: Any = model.modality
-        agreed = images.classes == self.pictures.classes  # or agreement would compare numbers of other classes
-        batch = 250
-        for number, start in enumerate(range(0, count, batch)):
-            size = min(batch, count - start)
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(seed + 1_000_003 * number)
-                cond = model.modality.condition(None, size)
-                z = torch.randn(size, model.latent)
-            sample = leaves(model.from_noise(z, cond, seed=seed + number))[0].clamp(-1, 1)
-            embedded = self.extractor.embed(sample)
-            features.append(embedded)
-            if self.classify is not None and cond is not None and agreed:
-                right += int((self.classify(sample, embedded) == cond).sum())
-            drawn += size
-        distance = frechet_from(*moments(torch.cat(features)), *moments(self.held_out))
+        drawn = of_model(model, count, seed=seed)
+        side, rows = renumbered(drawn, self.classes), self.rows_of(drawn)
+        distance = frechet_from(*moments(rows["features"]), *moments(self.held_out))
         found = {"fd": distance, "fd_share": 100 * distance / total_variance(self.held_out)}
-        return found | ({"agreement": 100 * right / drawn} if self.classify is not None and agreed else {})
+        if self.classify is None or side.labels is None:
+            return found
+        return found | {"agreement": 100 * float((self.classify(rows) == side.labels).double().mean())}
 
-    def full(self, model: Model, *, count: int | None = None, seed: int = 1) -> dict[str, Any]:
+    def rows_of(self, side: Side, tell: Tell = silent) -> Rows:
+        """A side's features, and the space's own classes where they are the data's."""
+        logits = asked(self.extractor, self.classes)
+        return embedded(side, self.extractor, logits=logits, share=self.share, progress=progress_of(tell, side.name))
+
+    def full(self, model: Model, *, count: int | None = None, seed: int = SEED) -> dict[str, Any]:
         """The verdict on a finished run: scores, the floor beside them, and the protocol."""
-        count = count or self.extractor.full
-        scores = self.scores(model, count, seed=seed)
-        floor = frechet_from(*moments(self.train), *moments(self.held_out))
-        samples = leaves(model.sample(200, seed=seed + 1))[0].clamp(-1, 1)
-        near = nearest(self.extractor.embed(samples), self.train)[0][:, 0].median()
-        control = nearest(spread(self.held_out, 200), self.train)[0][:, 0].median()
-        return {
-            "scores": scores,
-            "floor": {"fd": floor, "fd_share": 100 * floor / total_variance(self.held_out)},
-            "neighbours": {"samples": float(near), "held_out": float(control)},
-            "protocol": self.protocol(count, seed),
-        }
+        return self.judged(of_model(model, count or self.extractor.full, seed=seed), seed=seed).verdict
 
-    def protocol(self, count: int, seed: int) -> dict[str, Any]:
+    def judged(self, fake: Side, rows: Rows | None = None, *, seed: int = SEED, tell: Tell = silent) -> Judged:
+        """The verdict on a side, with what a page shows beside it; `rows` are its embedding, if that is done."""
+        rows = self.rows_of(fake, tell) if rows is None else rows
+        told = None if self.classify is None else self.classify(rows)
+        fake = renumbered(fake, self.classes)
+        evidence = Evidence(
+            fake=Features(rows["features"], fake.labels, told, rows.get("logits")),
+            real=self.features("real", self.held_out),
+            train=self.features("train", self.train) if len(self.train) > 1 else None,
+            unseen=self.features("unseen", self.unseen) if len(self.unseen) > 1 else None,
+            classes=self.classes,
+            seed=seed,
+        )
+        verdict = verdict_of(evidence, lambda words: tell({"kind": "comparing", "what": words}))
+        tell({"kind": "comparing", "what": "copies"})
+        verdict["memorisation"] = memorisation(fake, rows["features"], self, seed)
+        same = fake.content == self.real.content
+        return Judged(
+            {**verdict, "protocol": self.protocol(fake, seed), "card": asdict(self.card(fake, seed)), "same": same},
+            fake,
+            rows["features"],
+            self,
+        )
+
+    def features(self, which: str, rows: Tensor) -> Features:
+        """Rows of the real side with their classes."""
+        return Features(rows, self.labels.get(which))
+
+    def card(self, fake: Side, seed: int) -> Card:
+        """What the numbers stand on."""
+        channels, height, width = self.real.part(0).shape[1:]
+        return Card(
+            fakes=fake.name,
+            fakes_sha256=fake.content,
+            fake_count=fake.count,
+            weights=fake.weights,
+            state=fake.state,
+            conditions=fake.conditions,
+            data=self.real.name,
+            data_sha256=self.content,
+            split=self.split,
+            real_count=self.real.count,
+            train_count=len(self.train),
+            size=f"{width}x{height}, {channels} channel{'s' * (channels > 1)}",
+            extractor=self.extractor.name,
+            extractor_sha256=self.extractor.digest,
+            resizer=self.extractor.resizer,
+            seed=seed,
+            interval=INTERVAL,
+            version=rivals.__version__,
+        )
+
+    def protocol(self, fake: Side, seed: int) -> dict[str, Any]:
         """What the numbers mean."""
+        real, learned = (
+            ("held-out pictures", "training") if self.split == HELD_OUT else ("the real pictures", "training")
+        )
         return {
             "distance": f"FD[{self.extractor.name}]: Frechet distance between Gaussians fitted to the features of "
-            "samples and of held-out pictures; fd_share is percent of the held-out features' total variance",
+            f"samples and of {real}; fd_share is percent of their features' total variance",
             "extractor": self.extractor.name,
             "extractor_sha256": self.extractor.digest,
             "resizer": self.extractor.resizer,
             "classifier": self.classifier,
-            "data_sha256": self.pictures.content,
-            "samples": count,
-            "held_out": len(self.held_out),
-            "train": len(self.pictures.train),
-            "floor": f"the same distance between {len(self.train)} training and {len(self.held_out)} held-out pictures",
-            "weights": "running average, last state",
+            "data_sha256": self.content,
+            "samples": fake.count,
+            "held_out": self.real.count,
+            "train": self.learned,
+            "floor": f"the same distance between {len(self.train)} {learned} and {len(self.unseen)} held-out pictures",
+            "weights": f"{fake.weights}, {fake.state} state"
+            if fake.state == "last"
+            else f"{fake.weights}, {fake.state}",
             "seed": seed,
-            "conditions": "classes as frequent as in the training data" if self.pictures.labels is not None else "none",
+            "conditions": fake.conditions,
         }
 
     def neighbours(self, model: Model, *, count: int = 12, k: int = 3, seed: int = 2) -> tuple[Tensor, Tensor]:
@@ -106,57 +267,15 @@ class PicturesJudge:
             (count, channels, height, width) and (count, k, channels, height, width), in [-1, 1].
         """
         samples = leaves(model.sample(count, seed=seed))[0].clamp(-1, 1)
-        k = min(k, len(self.train))
-        _, which = nearest(self.extractor.embed(samples), self.train, k=k)
-        found = cut(self.pictures, spread(self.pictures.train, self.extractor.full)[which.flatten()])
-        return samples, found.view(count, k, *found.shape[1:])
+        return samples, self.nearest_training(reader(self.extractor, False)(samples)["features"], k)
+
+    def nearest_training(self, features: Tensor, k: int) -> Tensor:
+        """The k training pictures nearest to each row (n, d): (n, k, channels, height, width)."""
+        assert self.training is not None
+        _, which = nearest(features, self.train, k=min(k, len(self.train)))
+        return self.training.take(which.flatten()).unflatten(0, which.shape)
 
 
-def embed_rows(pictures: Pictures, extractor: Extractor, rows: Tensor) -> Tensor:
-    """The features of some pictures, (len(rows), d), cut in parts so that memory stays flat."""
-    return torch.cat([extractor.embed(cut(pictures, part)) for part in rows.split(500)])
-
-
-def classifier(
-    pictures: Pictures, extractor: Extractor, train: Tensor, held_out: Tensor
-) -> tuple[Callable[[Tensor, Tensor], Tensor] | None, str]:
-    """What tells the class of a sample: the space's own classifier where its classes are the data's, else a probe."""
-    if pictures.labels is None:
-        return None, "none: the pictures have no classes"
-    truth = pictures.labels[spread(pictures.held_out, extractor.full)]
-    if extractor.classify is not None and set(pictures.classes) <= set(extractor.classes):
-        own = torch.tensor([extractor.classes.index(name) for name in pictures.classes])
-        logits = extractor.classify
-
-        def ask(sample: Tensor, features: Tensor) -> Tensor:
-            del features
-            return logits(sample)[:, own].argmax(1)
-
-        rows = spread(pictures.held_out, extractor.full)
-        right = torch.cat([ask(cut(pictures, part), held_out) for part in rows.split(500)]) == truth
-        return ask, f"{extractor.name}, right on {100 * float(right.float().mean()):.1f} % of the held-out pictures"
-    probe = linear_probe(train, pictures.labels[spread(pictures.train, extractor.full)], len(pictures.classes))
-    right = probe(held_out) == truth
-    words = (
-        f"linear probe on {extractor.name}, right on {100 * float(right.float().mean()):.1f} % of the held-out pictures"
-    )
-    return (lambda sample, features: probe(features)), words
-
-
-def linear_probe(features: Tensor, labels: Tensor, classes: int, *, decay: float = 1e-3) -> Callable[[Tensor], Tensor]:
-    """Multinomial logistic regression on standardised features (n, d); gives class numbers for others."""
-    mean, deviation = features.mean(0), features.std(0).clamp_min(1e-6)
-    rows = (features - mean) / deviation
-    weight = torch.zeros(classes, rows.shape[1], requires_grad=True)
-    bias = torch.zeros(classes, requires_grad=True)
-    optimizer = torch.optim.LBFGS([weight, bias], max_iter=100, line_search_fn="strong_wolfe")
-
-    def loss() -> Tensor:
-        optimizer.zero_grad()
-        value = torch.nn.functional.cross_entropy(rows @ weight.T + bias, labels) + decay * weight.square().sum()
-        value.backward()
-        return value
-
-    optimizer.step(loss)
-    fixed, offset = weight.detach(), bias.detach()
-    return lambda others: (((others - mean) / deviation) @ fixed.T + offset).argmax(1)
+def progress_of(tell: Tell, words: str) -> Callable[[int, int], None]:
+    """Progress of an embedding as entries for a display."""
+    return lambda done, total: tell({"kind": "embedding", "what": words, "done": done, "total": total})

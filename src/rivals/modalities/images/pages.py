@@ -1,6 +1,7 @@
 """Pictures of a finished run for its report: a final sheet, an interpolation, nearest neighbours; and animations."""
 
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,22 +13,39 @@ from rivals.engine.errors import RequestError
 from rivals.engine.files import write_whole
 from rivals.engine.model import Model
 from rivals.engine.types import leaves
+from rivals.judging.verdict_page import write_verdict_page
 
 from .cache import uncut
-from .judge import PicturesJudge
-from .modality import Images
+from .judged import Judged
+from .modality import Images, grid, png
 
 
-def write_pictures(folder: Path, images: Images, judge: PicturesJudge, model: Model) -> None:
-    """`pictures/final.png`, `interpolation.gif` and `neighbours.png` in a run's folder."""
+def write_pictures(folder: Path, images: Images, judged: Judged, model: Model) -> None:
+    """The sheets of a run's report, and the points of its clouds, in the folder `pictures` of a run's."""
     place = folder / "pictures"
     place.mkdir(exist_ok=True)
+    judge = judged.judge
     write_whole(place / "final.png", final_sheet(images, model))
     walks = [leaves(model.interpolate(48, seed=seed, wish=wish))[0] for seed, wish in enumerate(walk_wishes(images))]
     write_whole(place / "interpolation.gif", gif(side_by_side(walks), frames_a_second=12))
     samples, near = judge.neighbours(model)
     rows = torch.cat([samples[:, None], near], 1)  # (count, 1 + k, channels, height, width)
     write_whole(place / "neighbours.png", images.sheet(rows.flatten(0, 1), columns=2 * rows.shape[1]))
+    for name, ends in zip(("best", "worst"), judged.ends(), strict=True):
+        write_whole(place / f"{name}.png", images.sheet(ends))
+    write_whole(place / "clouds.json", json.dumps(judged.clouds()).encode())
+
+
+def write_verdict(path: Path, judged: Judged) -> Path:
+    """The page of a verdict."""
+    sheets = {"samples": png(grid(uncut(judged.samples(), 8), 10, 48))}
+    for name, ends in zip(("best", "worst"), judged.ends(), strict=True):
+        sheets[name] = png(grid(uncut(ends, 8), 10, 48))
+    copies = judged.copies()
+    if copies is not None:
+        rows = torch.cat([copies[0][:, None], copies[1]], 1)  # (count, 1 + k, channels, height, width)
+        sheets["copies"] = png(grid(uncut(rows.flatten(0, 1), 8), 2 * rows.shape[1], 48))
+    return write_verdict_page(path, judged.verdict, sheets, judged.clouds())
 
 
 def final_sheet(images: Images, model: Model, *, columns: int = 10, seed: int = 1) -> bytes:

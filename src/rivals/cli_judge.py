@@ -1,0 +1,55 @@
+"""`rivals judge` on the command line."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .cli_parts import shown
+
+EXAMPLES = (
+    "Examples:\n\n"
+    "  rivals judge runs/digits\n\n"
+    "  rivals judge runs/digits --against digits --best --json\n\n"
+    "  rivals judge my_fakes/ --against my_photos/ --features efficientnet --count 5000\n\n"
+    "  rivals judge runs/a --against runs/b --out verdict.html\n\n"
+    "  torchrun --nproc-per-node=2 -m rivals judge my_fakes.zip --against photos/"
+)
+
+
+def judge(
+    fake: Annotated[str, typer.Argument(help="A run, a model, or a folder, zip, .npz, IDX or Parquet of pictures.")],
+    against: Annotated[
+        str | None, typer.Option(help="The same, or digits or faces; by default the run's held-out part.")
+    ] = None,
+    features: Annotated[str | None, typer.Option(help="Feature space; by default the run's, or by the data.")] = None,
+    count: Annotated[
+        int | None, typer.Option(help="Most pictures a side; by default what about a minute embeds.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of samples and of every random choice.")] = 1,
+    best: Annotated[bool, typer.Option("--best", help="The run's best state instead of its last.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, and no page without --out.")] = False,
+    out: Annotated[Path | None, typer.Option(help="The page; by default runs/judge-FAKE-against-REAL.html.")] = None,
+) -> None:
+    """Judge FAKE against real pictures: quality, variety, classes, copies, each with its interval and floor."""
+    import json
+
+    from rich.console import Console
+
+    from . import judge_verb
+    from .display import Display
+    from .display_verdict import show_verdict
+
+    display = Display(Console(stderr=True, highlight=False))
+    page = out if out is not None or as_json else judge_verb.page_name(fake, against)
+    with shown(display, "the same command goes on from the features that were kept"):
+        verdict = judge_verb.judge(
+            fake, against, features=features, count=count, seed=seed, best=best, page=page, tell=display
+        )
+    if not verdict:
+        return  # one of several processes; the first tells
+    if as_json:
+        typer.echo(json.dumps(verdict, indent=2))
+        return
+    show_verdict(verdict)
+    typer.echo(f"page: {page}")
