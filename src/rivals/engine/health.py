@@ -15,28 +15,6 @@ ROLLBACKS = 3
 
 
 @torch.no_grad()
-def critic_accuracy(game: Duel, real: Batch, held_out: Batch) -> dict[str, float]:
-    """How often the critic is right, in percent: on real samples, fakes, and real samples it never trained on.
-
-    "Right" is on the proper side of the middle between its mean logits on real and fake, since the losses leave the
-    zero point of a critic free. Held-out far under real says that the critic has learned its samples by heart.
-    """
-    with looking_on(game):
-        fake = game.play(real)
-        logits = {
-            "real": first_logits(game, real.real, real.cond),
-            "fake": first_logits(game, fake.fake, fake.cond),
-            "held_out": first_logits(game, held_out.real, held_out.cond),
-        }
-    middle = (logits["real"].mean() + logits["fake"].mean()) / 2
-    return {
-        "real": 100 * float((logits["real"] > middle).float().mean()),
-        "fake": 100 * float((logits["fake"] < middle).float().mean()),
-        "held_out": 100 * float((logits["held_out"] > middle).float().mean()),
-    }
-
-
-@torch.no_grad()
 def critic_advantage(game: Duel, held_out: Batch) -> float:
     """How often the critic ranks real samples it never trained on above fakes of as many, from 0 to 1."""
     with looking_on(game):
