@@ -20,18 +20,35 @@ ORDER = {  # script and its words by the result it writes
     "folder_of_pictures": (),
     "memory_pictures": (),
     "judges": (),
+    "judging_cost": (),
+    "spaces": (),
+    "judge_inception": (),
+    "judge_equal": (),
+    "judge_speed": (),
     "quality_digits": (),
     "quality_methods": ("--jobs", "2", "--threads", "1"),
     "modes_stacked": (),
     "toys": (),
     "small_data": (),
+    "memorisation": (),
     "gamma_rule": ("--jobs", "2", "--threads", "1"),
+    "doctor": (),
     "colour": (),
     "speed_share": ("share", "memory", "curves", "methods"),
     "speed_peers": (),
 }
 SCRIPTS = {"speed_share": "speed_parts"}  # where it is not named after its result
-RUN_BY_RUN = {"quality_digits", "quality_methods", "modes_stacked", "toys", "small_data", "gamma_rule", "colour"}
+RUN_BY_RUN = {
+    "quality_digits",
+    "quality_methods",
+    "modes_stacked",
+    "toys",
+    "small_data",
+    "memorisation",
+    "gamma_rule",
+    "doctor",
+    "colour",
+}
 """Scripts that write a result after every run: one that is there may be of some runs only, so they go on."""
 
 

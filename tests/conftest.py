@@ -36,12 +36,16 @@ def make_pictures(tmp_path):
 QUICK = """
 from dataclasses import replace
 from torch.nn.functional import adaptive_avg_pool2d
-from rivals import api, jobs
+from rivals import api, jobs, judge_verb
 
 real = api.extractor
-api.choose_features = jobs.choose_features = lambda *found: "random"
-api.extractor = jobs.extractor = lambda name: replace(
-    real(name), quick=16, full=16, embed=lambda x: adaptive_avg_pool2d(x.float(), 2).flatten(1)[:, :4].contiguous()
+judge_verb.choose_features = jobs.choose_features = lambda *found, **more: "random"
+api.extractor = judge_verb.extractor = lambda name, *more, **rest: replace(
+    real(name, *more, **rest),
+    quick=16,
+    full=16,
+    embed=lambda x: adaptive_avg_pool2d(x.float(), 2).flatten(1)[:, :4].contiguous(),
+    head=None,
 )
 """
 """Verdicts from few samples in a small space, so that a run of some steps takes a second. For other processes too."""
@@ -50,10 +54,10 @@ api.extractor = jobs.extractor = lambda name: replace(
 @pytest.fixture
 def quick_judge(monkeypatch):
     """As `QUICK`, in this process."""
-    from rivals import api, jobs
+    from rivals import api, jobs, judge_verb
 
-    for module in (api, jobs):
-        for name in ("extractor", "choose_features"):
+    for module in (api, jobs, judge_verb):
+        for name in {"extractor", "choose_features"} & set(vars(module)):
             monkeypatch.setattr(module, name, getattr(module, name))  # put back at the end
     exec(QUICK, {})
 

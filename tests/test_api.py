@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 import rivals
 from rivals import jobs
 from rivals.engine.errors import RequestError, StoppedError
-from rivals.engine.run import Target, run_lock
+from rivals.engine.run import run_lock
+from rivals.engine.schedule import Target
 from rivals.modalities.images import Images
 
 METHODS = ["r3gan", "wgan-gp", "dcgan", "hinge"]
@@ -307,7 +308,7 @@ def test_after_the_third_accident_the_run_stops_with_a_diagnosis_and_a_model(
         ({"device": "tpu"}, "no device 'tpu'"),
         ({"precision": "16-mixed"}, "needs a GPU"),
         ({"method": "wgann"}, "no method 'wgann': did you mean 'w?gan.*wgan-gp"),
-        ({"features": "inception"}, "no feature space 'inception'"),
+        ({"features": "incepton"}, "no feature space 'incepton'.*nearest: inception"),
         ({"loggers": ["x"]}, "no logger 'x'"),
         ({"steps": 0}, "steps must be a number above zero"),
         ({"minutes": -1.0}, "minutes must be a number above zero"),

@@ -6,14 +6,20 @@ import pytest
 MODULES = [
     "rivals",
     "rivals.jobs",
-    "rivals.engine.between",
+    "rivals.engine.spending",
     "rivals.engine.data",
     "rivals.display",
     "rivals.engine.losses",
     "rivals.engine.words",
     "rivals.engine.schedule",
     "rivals.judging.compare",
+    "rivals.judging.copies",
+    "rivals.judging.memory",
+    "rivals.judging.reports",
+    "rivals.judging.score",
+    "rivals.judging.student",
     "rivals.modalities.images.features",
+    "rivals.modalities.images.measures",
     "rivals.modalities.images.networks",
 ]
 

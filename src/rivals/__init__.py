@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from .api import judge, load, train
+    from .api import load, train
     from .comparison import compare
     from .engine.errors import RequestError
     from .engine.model import Model
     from .engine.recipe import Recipe
+    from .judge_verb import judge
 
 _LAZY = {
     "Model": "rivals.engine.model",
     "Recipe": "rivals.engine.recipe",
     "RequestError": "rivals.engine.errors",
     "compare": "rivals.comparison",
-    "judge": "rivals.api",
+    "judge": "rivals.judge_verb",
     "load": "rivals.api",
     "train": "rivals.api",
 }

@@ -1,4 +1,4 @@
-"""The main jobs, in Python: `train`, `load`, `judge`. The command line and the studio stand on these."""
+"""The main jobs, in Python: `train` and `load`. The command line and the studio stand on these."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from .engine.best import CLEAR, clearly_better
 from .engine.build import build_game, build_optimizers
 from .engine.checkpoint import newest_checkpoint, restore
 from .engine.errors import RequestError, StoppedError
@@ -18,18 +19,19 @@ from .engine.model import Model
 from .engine.processes import decide, thread_count
 from .engine.recipe import Recipe
 from .engine.run import Run, Watch, play, run_lock, write_json
-from .engine.schedule import Target
+from .engine.schedule import targets
 from .engine.train import Training
 from .jobs import Job, Request, Tell, kept_precision, open_folder, prepare, slug, smaller, write_first_files
-from .modalities.images.cache import load as load_pictures
-from .modalities.images.cache import survey
-from .modalities.images.features import choose as choose_features
-from .modalities.images.features import extractor
-from .modalities.images.judge import PicturesJudge
+from .modalities.images.features import extractor, reason
+from .modalities.images.judge import SEED, PicturesJudge
+from .modalities.images.judged import Judged
 from .modalities.images.modality import Images, dataset
+from .modalities.images.sides import of_model
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+
+FEW = 200  # samples of a quick verdict at least
 
 
 def train(
@@ -63,8 +65,8 @@ def train(
         changes: settings to change, such as {"optimizer.lr": "1e-4"}.
         minutes: wall-clock time of training; 10 if neither this nor `steps` nor `until` is given.
         steps: rounds of training. With this alone, a run is reproducible bit by bit.
-        until: a wanted quality, such as "fd<5" or "agreement>97", or "equilibrium"; needs `minutes` or `steps` as a
-            limit, 60 minutes if neither is given.
+        until: a wanted quality, such as "fd<5" or "fd_share<2, agreement>97" (both), or a state of rest, "plateau"
+            or "equilibrium"; needs `minutes` or `steps` as a limit, 60 minutes if neither is given.
         seed: of weights, noise and the order of data.
         resume: go on with the run in `out` if there is one, else begin it.
         device: "auto", "cpu", "cuda" or "mps".
@@ -108,14 +110,15 @@ def train(
         stored = open_folder(folder, resume)
         with fabric.rank_zero_first():
             job = prepare(request, stored, fabric.device, tell if first else silent)
-        if job.recipe.until is not None:
-            Target.parse(job.recipe.until, score_names(job.images))
+        targets(job.recipe.until, score_names(job.images))  # refuses what is no score
+        if first and features is None and (why := reason(job.features)):
+            tell({"kind": "event", "step": 0, "words": why})
         if command is not None and fabric.device.type == "cpu" and not launched():
             data = dataset(job.pictures)
             spread = decide(job.recipe, job.images, data, asked=command.processes, kept=job.spread, tell=tell)
             job = replace(job, spread=spread)
             fabric = ending.enter_context(spread_out(spread, command.words, device, job.recipe.precision))
-        judge = PicturesJudge.of(job.pictures, extractor(job.features)) if first else None
+        judge = PicturesJudge.of(job.pictures, extractor(job.features, job.pictures, tell=tell)) if first else None
         made = open_loggers(loggers, folder, asdict(job.recipe)) if first else []
         if first:
             write_first_files(job)  # only now: a request that was refused leaves the folder free
@@ -157,9 +160,12 @@ def carry_out(
     def sheet(model: Model) -> bytes:
         return job.images.sheet(model.from_noise(noise, labels))  # type: ignore[arg-type]
 
-    def quick(model: Model) -> dict[str, float]:
+    def quick(model: Model, seed: int, share: float) -> dict[str, float]:
+        if judge is None:
+            return {}
+        usual = judge.extractor.quick
         with thread_count(threads):
-            return judge.quick(model) if judge else {}
+            return judge.scores(model, max(round(share * usual), min(usual, FEW)), seed=seed)
 
     first = fabric.is_global_zero
     about = {"source": job.source, "data_sha256": job.pictures.content}
@@ -187,16 +193,34 @@ def carry_out(
         model.save(job.folder / "model")
         tell({"kind": "judging", "step": training.step})
         with thread_count(threads):
-            scores = judge.full(model)
-        verdict = {**scores, "step": training.step, "best": run.best, "seconds": training.seconds}
+            fakes = of_model(model, judge.extractor.full, seed=SEED, name=str(job.folder))
+            judged = judge.judged(fakes, seed=SEED)
+        told = {"best": best_beside(run, model), "seconds": training.seconds, "judging_seconds": run.judging_seconds}
+        verdict = {**judged.verdict, "step": training.step, **told}
         write_json(job.folder / "verdict.json", verdict)
-        write_extras(job, judge, model)
+        write_extras(job, judged, model)
         from .judging.report import write_report
 
         write_report(job.folder)
         tell({"kind": "done", "folder": str(job.folder), "verdict": verdict, "step": training.step})
     fabric.barrier()
     return model
+
+
+def best_beside(run: Run, last: Model) -> dict[str, Any]:
+    """The best quick verdict, and whether that state is clearly better than the last, which is said where it is."""
+    best = dict(run.best)
+    if not best or not run.last["fd"] > CLEAR * best["fd"]:
+        return {**best, "clearly_better": False}
+    found = clearly_better(run.quick, load(run.folder, best=True), last)
+    if found is None:
+        return {**best, "clearly_better": False}
+    words = (
+        f"the last state is worse than the best, of step {best['step']}: FD {found[1]:.3g} against {found[0]:.3g} on "
+        f"new samples; --best takes the best one, as in: rivals sample {run.folder} --best"
+    )
+    run.watch.told({"kind": "event", "step": last.about["step"], "words": words})
+    return {**best, "clearly_better": True, "words": words}
 
 
 def save_newest(run: Run) -> None:
@@ -210,11 +234,11 @@ def save_newest(run: Run) -> None:
     run.model(training).save(run.folder / "model")
 
 
-def write_extras(job: Job, judge: PicturesJudge, model: Model) -> None:
+def write_extras(job: Job, judged: Judged, model: Model) -> None:
     """The pictures of the report: a final sheet, an interpolation, nearest neighbours."""
     from .modalities.images.pages import write_pictures
 
-    write_pictures(job.folder, job.images, judge, model)
+    write_pictures(job.folder, job.images, judged, model)
 
 
 def load(run: str | Path, *, best: bool = False) -> Model:
@@ -232,18 +256,3 @@ def load(run: str | Path, *, best: bool = False) -> Model:
     elif not inside.exists() and (folder / "run.json").exists():
         raise RequestError(f"{folder} has no {inside.name} yet: train it further with --resume")
     return Model.load(inside, {"images": Images})
-
-
-def judge(run: str | Path, against: str | Path | None = None, *, features: str | None = None) -> dict[str, Any]:
-    """The verdict on a run's model against the held-out part of its pictures (or of others), with its protocol."""
-    folder = Path(run)
-    model = load(folder)
-    about = (open_folder(folder, True) or {}) if (folder / "run.json").exists() else {}
-    source = against if against is not None else about.get("source")
-    if source is None:
-        raise RequestError(f"{folder} does not say what it was trained on; give the pictures to judge against")
-    images: Any = model.modality
-    looked = survey(source)
-    pictures = load_pictures(looked, height=images.height, width=images.width, channels=images.channels)
-    space = features or about.get("features") or choose_features(looked.found.kind)
-    return PicturesJudge.of(pictures, extractor(space)).full(model)

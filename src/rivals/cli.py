@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from .cli_doctor import DOCTOR_EPILOG, doctor
+from .cli_judge import EXAMPLES, judge
 from .cli_parts import say, shown, split_setting
 from .engine.errors import RequestError, StoppedError
 
@@ -61,7 +63,9 @@ def train(
     out: Annotated[Path | None, typer.Option(help="The run's folder. [default: runs/NAME]")] = None,
     minutes: Annotated[float | None, typer.Option(help="Train this long. [default: 10]")] = None,
     steps: Annotated[int | None, typer.Option(help="Train this many steps.")] = None,
-    until: Annotated[str | None, typer.Option(help='Stop at "fd<5", "agreement>97" or "equilibrium".')] = None,
+    until: Annotated[
+        str | None, typer.Option(help='Stop at "fd<5", "fd<5, agreement>97", "plateau", "equilibrium".')
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, noise, data order. [default: 0]")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, or begin it.")] = False,
     device: Annotated[Device, typer.Option(help="Where to train.")] = Device.auto,
@@ -187,28 +191,7 @@ def sample(
     typer.echo(written)
 
 
-@app.command(epilog="Example:\n\n  rivals judge runs/digits --json")
-def judge(
-    run: Annotated[Path, typer.Argument(help="A run's folder.")],
-    against: Annotated[
-        str | None, typer.Option(help="Pictures to judge against. [default: the run's held-out part]")
-    ] = None,
-    features: Annotated[str | None, typer.Option(help="Feature space. [default: by the data]")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
-) -> None:
-    """Judge a trained model: distance to held-out pictures, agreement with the asked class, with the protocol."""
-    import json
-
-    from . import api
-    from .display import scores_words
-
-    verdict = api.judge(run, against, features=features)
-    if as_json:
-        typer.echo(json.dumps(verdict, indent=2))
-        return
-    typer.echo(f"{scores_words(verdict['scores'])}; real against real: {scores_words(verdict['floor'])}")
-    for name, words in verdict["protocol"].items():
-        typer.echo(f"  {name}: {words}")
+app.command(epilog=EXAMPLES)(judge)
 
 
 @app.command(epilog="Examples:\n\n  rivals recipes\n\n  rivals recipes wgan-gp")
@@ -232,14 +215,20 @@ def recipes(name: Annotated[str | None, typer.Argument(help="A method, for all o
         console.print(f"[bold]{'measured':12}[/] {told}", soft_wrap=True)
 
 
-@app.command(epilog="Example:\n\n  rivals report runs/digits")
-def report(run: Annotated[Path, typer.Argument(help="A run's folder.")]) -> None:
-    """Write the run's page, report.html, again."""
-    from .judging.report import write_report
+@app.command(epilog="Examples:\n\n  rivals report runs/digits\n\n  rivals report runs/a runs/b --out both.html")
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="A run's folder, or several for one page side by side.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Of several runs, the page. [default: report.html in the folder they share]")
+    ] = None,
+) -> None:
+    """Write a run's page, report.html, again; or show several runs side by side, ranked where that is fair."""
+    from .cli_parts import report_on
 
-    if not (run / "run.json").exists():
-        raise RequestError(f"there is no run at {run}")
-    typer.echo(write_report(run))
+    report_on(runs, out)
+
+
+app.command(epilog=DOCTOR_EPILOG)(doctor)
 
 
 @app.callback(invoke_without_command=True)

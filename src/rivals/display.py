@@ -1,7 +1,8 @@
 """What a run shows on a terminal, or as plain lines where there is none."""
 
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -22,6 +23,7 @@ class Display:
         self.shown = 0.0
         self.seconds = 0.0
         self.quality = ""
+        self.curve: list[float] = []  # the distance, verdict by verdict
         self.began: dict[str, float] = {}  # when each kind of reading was first told of
 
     def __call__(self, entry: Mapping[str, Any]) -> None:
@@ -30,6 +32,10 @@ class Display:
             "reading": self.reading,
             "decoding": self.reading,
             "writing": self.reading,
+            "embedding": self.embedding,
+            "comparing": self.comparing,
+            "fetching": self.preparing,
+            "learning": self.preparing,
             "found": self.found,
             "plan": self.plan,
             "spread": self.spread,
@@ -73,6 +79,30 @@ class Display:
             left = (time.monotonic() - began) * (entry["total"] - entry["done"]) / max(entry["done"], 1)
             words = f"{entry['kind']} {entry['done']} of {entry['total']} pictures, {duration(left)} left"
         self.line(words, last=False)
+
+    def embedding(self, entry: Mapping[str, Any]) -> None:
+        """Progress of a judge over the pictures of a side; a second side begins anew."""
+        began = self.began.setdefault(entry["what"], time.monotonic())
+        self.shown = self.shown or time.monotonic()
+        done, total = entry["done"], entry["total"]
+        left = duration((time.monotonic() - began) * (total - done) / max(done, 1))
+        self.line(f"looking at {entry['what']}: {done} of {total} pictures, {left} left", last=False)
+
+    def preparing(self, entry: Mapping[str, Any]) -> None:
+        """Progress of what a feature space needs first: a download, in bytes, or learning, in steps."""
+        began = self.began.setdefault(entry["what"], time.monotonic())
+        self.shown = self.shown or time.monotonic()
+        done, total = entry["done"], entry["total"]
+        fetched = entry["kind"] == "fetching"
+        many = f"{done / 2**20:.0f} MB" if fetched else f"step {done}"
+        if total:
+            left = duration((time.monotonic() - began) * (total - done) / max(done, 1))
+            many += f" of {total / 2**20:.0f} MB, {left} left" if fetched else f" of {total}, {left} left"
+        self.line(f"{entry['kind']} {entry['what']}: {many}", last=False)
+
+    def comparing(self, entry: Mapping[str, Any]) -> None:
+        """What a judge reckons now."""
+        self.line(f"comparing: {entry['what']}", last=False)
 
     def found(self, entry: Mapping[str, Any]) -> None:
         """What the data is."""
@@ -138,8 +168,12 @@ class Display:
         )
 
     def verdict(self, entry: Mapping[str, Any]) -> None:
-        """The quality now."""
-        self.quality = "  quality: " + scores_words(entry["scores"])
+        """The quality now, the best so far, and the way there."""
+        self.curve.append(entry["scores"]["fd_share"])
+        unicode = "utf" in (self.console.encoding or "").lower()
+        way = f"  {sparkline(self.curve)}" if unicode and len(self.curve) > 1 else ""
+        best = "" if entry["best"] else f", best {min(self.curve):.2f} %"
+        self.quality = f"  quality: {scores_words(entry['scores'])}{best}{way}"
 
     def event(self, entry: Mapping[str, Any]) -> None:
         """Something happened."""
@@ -165,3 +199,17 @@ def scores_words(scores: Mapping[str, float]) -> str:
     """
     words = f"FD {scores['fd']:.3g} ({scores['fd_share']:.2f} % of variance)"
     return words + (f", agreement {scores['agreement']:.1f} %" if "agreement" in scores else "")
+
+
+def sparkline(values: Sequence[float], most: int = 16) -> str:
+    """Values as a row of bars on a logarithmic scale, the last `most` of them; what can't be drawn is a dot.
+
+    >>> sparkline([8.0, 4.0, 2.0, 1.0])
+    '█▆▃▁'
+    """
+    shown = list(values)[-most:]
+    logs = [math.log(value) if 0 < value < math.inf else None for value in shown]
+    drawn = [each for each in logs if each is not None]
+    low, span = min(drawn, default=0.0), max(drawn, default=0.0) - min(drawn, default=0.0)
+    bars = "▁▂▃▄▅▆▇█"
+    return "".join("·" if each is None else bars[round(7 * (each - low) / span) if span else 0] for each in logs)

@@ -40,7 +40,7 @@ class ComparisonDisplay(Display):
 
     def begun(self, entry: Mapping[str, Any]) -> None:
         """A run begins."""
-        self.turn, self.quality = entry, ""
+        self.turn, self.quality, self.curve = entry, "", []
         self.where = f"run {entry['number']} of {entry['total']}, {entry['run']}"
 
     def round(self, entry: Mapping[str, Any]) -> None:

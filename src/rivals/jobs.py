@@ -21,8 +21,8 @@ from .engine.recipe import Recipe, change, read, to_json
 from .engine.run import write_json
 from .modalities.images.cache import Pictures, Survey, survey
 from .modalities.images.cache import load as load_pictures
+from .modalities.images.features import check as check_features
 from .modalities.images.features import choose as choose_features
-from .modalities.images.features import extractor
 from .modalities.images.frames import Frame, pick_frame
 from .modalities.images.modality import Images
 from .modalities.images.recipes import (
@@ -201,9 +201,9 @@ def feature_space(request: Request, stored: Mapping[str, Any] | None, looked: Su
     asked = request.features
     if asked is not None and kept is not None and asked != kept:
         raise RequestError(f"the run is judged in the feature space {kept!r}, not {asked!r}; leave --features out")
-    space: str = asked or kept or choose_features(looked.found.kind, device.type)
-    extractor(space)  # refuses what is not known or not installed
-    return space
+    side = max(looked.found.median_width, looked.found.median_height)
+    space: str = asked or kept or choose_features(looked.found.kind, device.type, side)
+    return check_features(space)  # refuses what is not known or not installed
 
 
 def kept_precision(request: Request) -> str | None:

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from rivals.engine.game import Duel
-from rivals.engine.health import calm_down, critic_accuracy, critic_advantage, diagnosis, finite, rollback_words
+from rivals.engine.health import calm_down, critic_advantage, diagnosis, finite, rollback_words
 from rivals.engine.train import NonFiniteError, Training, anneal
 from rivals.engine.types import Batch, Verdict
 
@@ -31,22 +31,6 @@ def training():
     game = Duel(Generator(), Critic(), latent=1, generator_terms={}, critic_terms={})
     optimizers = tuple(torch.optim.Adam(part.parameters(), 0.1) for part in (game.generator, game.critic))
     return Training.of(game, optimizers)
-
-
-def test_accuracy_is_the_share_on_the_right_side_of_the_middle():
-    game = training().game
-    real = torch.tensor([[4.0], [4.0], [4.0], [-4.0]])  # mean 2; fakes are 0, so the middle is 1
-    found = critic_accuracy(game, Batch(real), Batch(torch.tensor([[2.0], [0.5], [0.0], [0.9]])))
-    assert found == {"real": 75.0, "fake": 100.0, "held_out": 25.0}
-
-
-def test_accuracy_leaves_modes_and_gradients_as_they_were():
-    game = training().game
-    game.train()
-    critic_accuracy(game, Batch(torch.ones(4, 1)), Batch(torch.ones(4, 1)))
-    assert game.training
-    assert game.critic.drop.training
-    assert game.critic.scale.grad is None
 
 
 def test_the_advantage_is_the_share_of_held_out_samples_ranked_above_fakes():

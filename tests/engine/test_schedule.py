@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rivals.engine.errors import RequestError
-from rivals.engine.schedule import Budget, Curve, Target, Weight
+from rivals.engine.schedule import Budget, Curve, Target, Weight, reached, targets
 
 numbers = st.floats(-100, 100)
 shares = st.floats(0, 1)
@@ -82,3 +82,20 @@ def test_equilibrium_is_a_target_that_is_met_when_a_run_says_so(text):
 def test_a_target_like_equilibrium_that_is_none_is_refused(text):
     with pytest.raises(RequestError, match="--until"):
         Target.parse(text, ("fd",))
+
+
+def test_several_targets_are_reached_together():
+    wanted = targets("fd<5, agreement >= 97", ("fd", "agreement"))
+    assert reached(wanted, {"fd": 4.0, "agreement": 97.0})
+    assert not reached(wanted, {"fd": 4.0, "agreement": 96.0})
+    assert not reached(wanted, {"fd": 4.0})
+    assert targets(None) == ()
+    assert not reached((), {"fd": 4.0})
+
+
+@pytest.mark.parametrize(
+    "text", ["", "fd<5,", ",", "fd<5; agreement>3", "fd<5, sharpness>2", "plateau<1", "fd<5 plateau"]
+)
+def test_a_list_with_one_bad_target_is_refused(text):
+    with pytest.raises(RequestError, match="--until"):
+        targets(text, ("fd", "agreement"))

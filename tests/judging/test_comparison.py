@@ -13,13 +13,12 @@ from rivals.judging.comparison import (
     Clock,
     Comparison,
     Entry,
-    mean_interval,
     standings,
-    t_quantile,
 )
 from rivals.judging.comparison_page import command_words, comparison_page, in_line, mean_curve
 from rivals.judging.comparison_words import rank_words, ranking_words
 from rivals.judging.record import Record, read_record
+from rivals.judging.student import mean_interval, t_quantile
 
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>\x00\u202e'
 PROTOCOL = {"extractor": "digits-cnn", "samples": 10_000, "data_sha256": "ab12", "classifier": "right on 99.5 %"}
@@ -148,8 +147,8 @@ def test_the_words_say_who_leads_and_what_is_a_tie(many, told):
 @pytest.mark.parametrize(
     ("other", "told"),
     [
-        (entry("b", 0, 1.0, protocol={"samples": 500}), "samples (10000, 500)"),
-        (entry("b", 0, 1.0, protocol={"extractor": "random"}), "extractor (digits-cnn, random)"),
+        (entry("b", 0, 1.0, protocol={"samples": 500}), "the number of samples (10000, 500)"),
+        (entry("b", 0, 1.0, protocol={"extractor": "random"}), "the feature space (digits-cnn, random)"),
         (entry("b", 0, 1.0, steps=900), "steps (100, 900)"),
     ],
 )

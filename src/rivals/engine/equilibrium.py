@@ -115,11 +115,14 @@ def adam(module: nn.Module, lr: float) -> torch.optim.Optimizer:
 
 
 class Standing(NamedTuple):
-    """Where both sides stand at a verdict: a score (lower is better for the generator) and the critic's advantage."""
+    """Where both sides stand at a verdict: a score (lower is better for the generator) and the critic's advantage.
+
+    The advantage is None where nobody asked for it.
+    """
 
     step: int
     score: float
-    advantage: float
+    advantage: float | None = None
 
 
 def advantage(real: Tensor, fake: Tensor) -> float:
@@ -144,12 +147,21 @@ def settled(history: Sequence[Standing]) -> bool:
     This is cheaper than a duality gap, and weaker: it says that neither side gets anywhere with its present networks,
     learning rates and data, as at an equilibrium; a game that stalled for another reason looks the same.
     """
-    last = history[-WINDOW:]
-    if len(last) < WINDOW or not all(math.isfinite(number) for standing in last for number in standing):
+    last = [standing.advantage for standing in history[-WINDOW:] if standing.advantage is not None]
+    if len(last) < WINDOW or not all(map(math.isfinite, last)):
         return False
-    scores = trend([s.score for s in last], SCORE_NOISE * min(abs(s.score) for s in last))
-    advantages = trend([s.advantage for s in last], ADVANTAGE_NOISE)
-    return scores > -1 and abs(advantages) < 1
+    return plateau(history) and abs(trend(last, ADVANTAGE_NOISE)) < 1
+
+
+def plateau(history: Sequence[Standing]) -> bool:
+    """Whether the score has not improved over the last `WINDOW` verdicts by more than its noise.
+
+    The rule is that of `settled` for the score alone: Kendall's test finds it falling by less than one standard error.
+    """
+    scores = [standing.score for standing in history[-WINDOW:]]
+    if len(scores) < WINDOW or not all(map(math.isfinite, scores)):
+        return False
+    return trend(scores, SCORE_NOISE * min(map(abs, scores))) > -1
 
 
 def trend(values: Sequence[float], noise: float) -> float:
@@ -170,8 +182,19 @@ def trend(values: Sequence[float], noise: float) -> float:
 def settled_words(history: Sequence[Standing]) -> str:
     """The event that tells of it."""
     last = history[-WINDOW:]
+    advantages = [standing.advantage or 0.0 for standing in (last[0], last[-1])]
     return (
         f"equilibrium: stopped; over the last {len(last)} verdicts (steps {last[0].step} to {last[-1].step}) neither "
         f"side improved within noise: score {last[0].score:.4g} to {last[-1].score:.4g}, critic's advantage on "
-        f"held-out samples {last[0].advantage:.2f} to {last[-1].advantage:.2f} (0.5: it can't tell)"
+        f"held-out samples {advantages[0]:.2f} to {advantages[1]:.2f} (0.5: it can't tell)"
+    )
+
+
+def plateau_words(history: Sequence[Standing]) -> str:
+    """What was seen."""
+    last = history[-WINDOW:]
+    scores = [standing.score for standing in last]
+    return (
+        f"over the last {len(last)} verdicts (steps {last[0].step} to {last[-1].step}) the distance showed no fall "
+        f"beyond its noise: FD between {min(scores):.4g} and {max(scores):.4g}, {scores[-1]:.4g} now"
     )

@@ -1,9 +1,9 @@
 """Where a run's numbers and pictures go beside its own `log.jsonl`: TensorBoard, MLflow, Weights & Biases."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from .errors import RequestError
 from .names import named
@@ -138,3 +138,12 @@ def open_loggers(names: Sequence[str], folder: Path, settings: Mapping[str, obje
                 f"logging to {name} can't begin: {error}; mend it, or leave it out of --loggers"
             ) from None
     return made
+
+
+def numbers(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
+    """All numbers among nested values, by path."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from numbers(value, f"{prefix}{name}/")
+        elif isinstance(value, int | float):
+            yield f"{prefix}{name}", value

@@ -4,33 +4,32 @@ recipe.json  modality.json  log.jsonl  samples/  state/  model/  best/  verdict.
 """
 
 import json
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from .between import PREVIEWS, Beat, between_rounds, due, verdicts
+from .between import Beat, between_rounds, preview_next, verdict_next, watcher_of
 from .build import bare, build_game, build_optimizers, build_pace
 from .checkpoint import drop_newer, newest_checkpoint, restore, save_checkpoint
 from .compiled import compile_parts
 from .data import Dataset, batches, to_device
-from .equilibrium import Standing, settled_words
+from .equilibrium import Standing, plateau_words, settled_words
 from .errors import RequestError, StoppedError
 from .files import full_disk_told, write_whole
 from .health import ROLLBACKS, calm_down, diagnosis, finite, rollback_words
-from .loggers import Logger
+from .interrupt import interruptible
+from .loggers import Logger, numbers
 from .modality import Modality
 from .model import Model
 from .parallel import any_process, from_first, processes
 from .recipe import Recipe, plain
-from .schedule import EQUILIBRIUM, Budget, Target
+from .schedule import EQUILIBRIUM, PLATEAU, RESTS, Budget, targets
+from .spending import Spent
 from .train import NonFiniteError, Training, rounds
 
 if TYPE_CHECKING:
@@ -44,13 +43,14 @@ class Watch:
     """What looks on while a run goes; the engine itself shows nothing.
 
     Args:
-        judge: a model's quick scores; "fd" is the one that `best` is chosen by.
+        judge: a model's quick scores, from the samples of a seed, or a share of them; "fd" is the one that `best` is
+            chosen by.
         sheet: a model's samples as one PNG.
         told: called with each line of the log, as plain values.
         known: the scores that `judge` gives.
     """
 
-    judge: Callable[[Model], Scores]
+    judge: Callable[[Model, int, float], Scores]
     sheet: Callable[[Model], bytes]
     told: Callable[[Mapping[str, Any]], None] = lambda entry: None
     known: tuple[str, ...] = ("fd",)
@@ -71,7 +71,20 @@ class Run:
     best: Scores = field(default_factory=dict)
     last: Scores = field(default_factory=dict)
     history: list[Standing] = field(default_factory=list)
-    done: dict[str, int] = field(default_factory=lambda: {"verdict": 0, "preview": 0})
+    reached: str | None = None  # the target that was
+    share: float | None = None  # of the usual samples, that a quick verdict takes; chosen at the first
+    stalled: bool = False  # whether a lack of progress has been told
+    spent: dict[str, Spent] = field(default_factory=lambda: {name: Spent() for name in ("verdict", "preview", "look")})
+
+    @property
+    def rests(self) -> tuple[str, ...]:
+        """The states of rest that are waited for."""
+        return tuple(target.name for target in targets(self.recipe.until) if target.name in RESTS)
+
+    @property
+    def judging_seconds(self) -> float:
+        """What looking on has cost of the training time: verdicts, previews, looks at the critic."""
+        return sum(spent.seconds for spent in self.spent.values())
 
     @property
     def first(self) -> bool:
@@ -84,6 +97,10 @@ class Run:
         recipe = self.recipe
         network = bare(training.average, recipe, self.modality)
         return Model(network, self.modality, recipe.modality, recipe.generator, recipe.latent, about)
+
+    def quick(self, model: Model, seed: int) -> Scores:
+        """A model's quick scores, from as many samples as in all verdicts of this run."""
+        return self.watch.judge(model, seed, self.share or 1.0)
 
     def write(self, kind: str, step: int, **values: Any) -> None:
         """A line of the log, to the file, the loggers and whoever watches."""
@@ -113,20 +130,14 @@ class Run:
             extra = {
                 "best": self.best,
                 "last": self.last,
-                "done": self.done,
                 "history": self.history,
+                "reached": self.reached,
+                "share": self.share,
+                "stalled": self.stalled,
+                "spent": {name: asdict(spent) for name, spent in self.spent.items()},
                 "scaler": dict(precision),
             }
             save_checkpoint(self.folder / "state", training, extra)
-
-
-def numbers(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
-    """All numbers among nested values, by path."""
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from numbers(value, f"{prefix}{name}/")
-        elif isinstance(value, int | float):
-            yield f"{prefix}{name}", value
 
 
 @contextmanager
@@ -153,28 +164,6 @@ def run_lock(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-@contextmanager
-def interruptible() -> Iterator[Callable[[], bool]]:
-    """Whether someone asked to stop (Ctrl-C, SIGTERM); the second time, the program ends at once."""
-    asked: list[int] = []
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        del frame
-        if asked:
-            raise KeyboardInterrupt
-        asked.append(number)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
-        return
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: bool(asked)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def start_training(run: Run, fabric: "Fabric") -> Training:
     """Networks and optimizers on their device, at the newest checkpoint if there is one."""
     game = build_game(run.recipe, run.modality).to(fabric.device)
@@ -196,8 +185,10 @@ def resume(run: Run, training: Training, fabric: "Fabric") -> None:
         return
     restore(training, checkpoint)
     extra = checkpoint.values["extra"]
-    run.best, run.last, run.done = extra["best"], extra["last"], extra["done"]
-    run.history = [Standing(*row) for row in extra.get("history", ())]  # older checkpoints have none
+    run.best, run.last = extra["best"], extra["last"]
+    run.history = [Standing(*row) for row in extra.get("history", ())]  # older checkpoints have none of these
+    run.reached, run.stalled, run.share = extra.get("reached"), extra.get("stalled", False), extra.get("share")
+    run.spent |= {name: Spent(**spent) for name, spent in extra.get("spent", {}).items()}
     if extra["scaler"]:
         fabric.strategy.precision.load_state_dict(extra["scaler"])
     if run.first:
@@ -271,27 +262,35 @@ def go_on(run: Run, training: Training, fabric: "Fabric", asked: Callable[[], bo
     recipe = run.recipe
     seconds = None if recipe.minutes is None else 60 * recipe.minutes
     budget = Budget(recipe.steps, seconds)
-    target = None if recipe.until is None else Target.parse(recipe.until, run.watch.known)
+    targets(recipe.until, run.watch.known)  # refuses what is no score
     pace = build_pace(recipe)
     data = batches(run.dataset, recipe.batch, recipe.seed, fabric.device, start=training.step * pace.batches)
-    if target is not None and target.met(run.last):
+    if recipe.until is not None and run.reached == recipe.until:
         return
     behind = from_first(budget.progress(training.step, training.seconds), fabric.device)
-    run.done["verdict"] = min(run.done["verdict"], due(behind, verdicts(run)))  # a new end counts anew
-    run.done["preview"] = min(run.done["preview"], due(behind, PREVIEWS))
-    beat = Beat(run.checkpoint_seconds)
+    beat = Beat(run.checkpoint_seconds, watcher=watcher_of(run, training.step) if run.first else None)
+    beat.verdict_at = from_first(verdict_next(run, behind, training.seconds), fabric.device)
+    beat.preview_at = preview_next(run, behind, training.seconds)
     for played in rounds(training, data, budget, pace=pace, fabric=fabric, seed=recipe.seed):
         began = time.perf_counter()
         progress = from_first(budget.progress(training.step, training.seconds), fabric.device)
         between_rounds(run, training, fabric, played, progress, beat)
         training.seconds += time.perf_counter() - began
-        if target is not None and target.met(run.last):
-            at_rest = target.name == EQUILIBRIUM
-            words = settled_words(run.history) if at_rest else f"reached {recipe.until}: stopped"
-            run.write("event", training.step, words=words)
+        if recipe.until is not None and run.reached == recipe.until:
+            run.write("event", training.step, words=reached_words(run))
             return
         if any_process(asked(), fabric.device):  # after all that was due, or a resumed run would do it a round late
             return
+
+
+def reached_words(run: Run) -> str:
+    """Why the run stopped before its time."""
+    if EQUILIBRIUM in run.rests:
+        return settled_words(run.history)
+    if PLATEAU in run.rests:
+        return f"plateau: stopped; {plateau_words(run.history)}"
+    told = ", ".join(f"{target.name} {run.last[target.name]:.4g}" for target in targets(run.recipe.until))
+    return f"reached {run.recipe.until}: stopped; {told}, and a second verdict on other samples reached it too"
 
 
 def write_json(path: Path, values: Any) -> None:

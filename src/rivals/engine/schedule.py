@@ -10,7 +10,8 @@ from typing import Literal
 from .errors import RequestError
 
 Shape = Literal["linear", "cosine", "switch"]
-EQUILIBRIUM = "equilibrium"
+EQUILIBRIUM, PLATEAU = "equilibrium", "plateau"
+RESTS = (EQUILIBRIUM, PLATEAU)  # scores of their own, 1 once a run is there
 OPERATORS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
 
@@ -91,7 +92,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Target:
-    """A wanted quality, such as "fd<5", or "equilibrium": a score of its own, 1 once both sides are at rest.
+    """A wanted quality, such as "fd<5", or a state of rest: a score of its own, 1 once a run is there.
 
     >>> Target.parse("agreement >= 97").met({"agreement": 98.0})
     True
@@ -108,15 +109,18 @@ class Target:
         Raises:
             RequestError: it does not read as name, sign, number, or the name is none of the known ones.
         """
-        if text.strip() == EQUILIBRIUM:
-            return cls(EQUILIBRIUM, ">=", 1.0)
+        if text.strip() in RESTS:
+            return cls(text.strip(), ">=", 1.0)
         match = re.fullmatch(r"\s*(\w+)\s*(<=|>=|<|>)\s*([-+.\deE]+)\s*", text)
         try:
             target = cls(match[1], match[2], float(match[3])) if match else None
         except ValueError:
             target = None
         if target is None:
-            raise RequestError(f"--until {text!r} does not read as a quality: write it like 'fd<5', or 'equilibrium'")
+            rests = " or ".join(repr(name) for name in RESTS)
+            raise RequestError(
+                f"--until {text!r} does not read as a quality: write it like 'fd<5' or 'fd<5, agreement>97', or {rests}"
+            )
         if known and target.name not in known:
             raise RequestError(f"--until {text!r}: no score {target.name!r} here; there are {', '.join(known)}")
         return target
@@ -124,3 +128,20 @@ class Target:
     def met(self, scores: Mapping[str, float]) -> bool:
         """Whether the scores reach it."""
         return self.name in scores and OPERATORS[self.sign](scores[self.name], self.value)
+
+
+def targets(until: str | None, known: Sequence[str] = ()) -> tuple[Target, ...]:
+    """What must all be reached for a run to end early, by comma; none for None.
+
+    >>> [target.name for target in targets("fd<5, agreement>97")]
+    ['fd', 'agreement']
+
+    Raises:
+        RequestError: as `Target.parse`.
+    """
+    return () if until is None else tuple(Target.parse(part, known) for part in until.split(","))
+
+
+def reached(wanted: Sequence[Target], scores: Mapping[str, float]) -> bool:
+    """Whether the scores reach all that is wanted, if anything is."""
+    return bool(wanted) and all(target.met(scores) for target in wanted)

@@ -133,6 +133,7 @@ def play_round(
     generator, critic = sides
     now = Now(training.game.play, fabric, pace, training.step, progress)
     losses: dict[str, Tensor] = {}
+    generator.optimizer.zero_grad(set_to_none=True)  # or its last ones would lie beside all that the critic needs
     batch, played = next(batches), None
     for turn in range(pace.critic_steps):
         batch = batch if turn == 0 else next(batches)

@@ -1,15 +1,16 @@
 """Methods against each other, from the folders of their runs: means, intervals, ranks, and what can't be ranked."""
 
-import json
 import math
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
+from .protocol import DECIDING, card_of, varying
 from .record import Record, inner, usable, value
+from .student import mean_interval
 
 SCORE = "fd_share"  # what methods are ranked by: lower is better, and it reads the same in every feature space
 
@@ -118,15 +119,20 @@ class Standing:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What was asked for (source, methods, seeds, minutes, steps ...) and all its runs."""
+    """What was asked for (source, methods, seeds, minutes, steps ...) and all its runs.
+
+    `fair` says whether only runs of the same time or steps are compared, as methods are; a number itself does not
+    depend on how long its run took.
+    """
 
     about: Mapping[str, Any]
     entries: tuple[Entry, ...]
+    fair: bool = True
 
     @cached_property
     def differences(self) -> dict[str, list[str]]:
         """What differs between finished runs and makes their numbers incomparable, with the values found."""
-        return differences([entry for entry in self.entries if entry.state == "finished"])
+        return differences([entry for entry in self.entries if entry.state == "finished"], fair=self.fair)
 
     @cached_property
     def standings(self) -> tuple[Standing, ...]:
@@ -176,25 +182,27 @@ def plain_run(entry: Entry) -> dict[str, Any]:
     }
 
 
-def differences(entries: Sequence[Entry]) -> dict[str, list[str]]:
-    """What must be equal for numbers to be compared and is not.
+def differences(entries: Sequence[Entry], *, fair: bool = True) -> dict[str, list[str]]:
+    """What must be equal for numbers to be compared and is not: in words, with the values found.
 
-    The classifier's words hold its measured accuracy; they concern the agreement only, not the distance.
+    That is what decides of their score cards and, if `fair`, what the runs were given.
     """
-    cards = [
-        {
-            **{name: told for name, told in inner(entry.record.verdict, "protocol").items() if name != "classifier"},
-            **{name: entry.record.modality.get(name) for name in ("height", "width", "channels")},
-            **{name: entry.record.recipe.get(name) for name in ("minutes", "steps", "until")},
-        }
-        for entry in entries
-    ]
-    found: dict[str, list[str]] = {}
-    for name in dict.fromkeys(name for card in cards for name in card):
-        values = list(dict.fromkeys(json.dumps(card.get(name), sort_keys=True).strip('"') for card in cards))
-        if len(values) > 1:
-            found[str(name)] = values
-    return found
+    budget = ("minutes", "steps", "until") if fair else ()
+    return varying(
+        [{**deciding(entry.record), **{name: entry.record.recipe.get(name) for name in budget}} for entry in entries]
+    )
+
+
+def deciding(record: Record) -> dict[str, Any]:
+    """The parts of a verdict's score card that decide, by their words; hashes are cut short."""
+    card = card_of(record.verdict)
+    if card and "size" not in card:  # of a verdict from before there were cards
+        width, height, channels = (record.modality.get(name) for name in ("width", "height", "channels"))
+        card["size"] = f"{width}x{height}, {channels} channel{'s' * (channels != 1)}"
+    return {
+        words: str(card[name])[:12] if name.endswith("sha256") and name in card else card.get(name)
+        for name, words in DECIDING.items()
+    }
 
 
 def standings(entries: Sequence[Entry], *, comparable: bool = True) -> tuple[Standing, ...]:
@@ -242,43 +250,3 @@ def found(entries: Sequence[Entry], name: str) -> list[float]:
 def mean_of(values: Sequence[float]) -> float | None:
     """The mean, None of nothing."""
     return fmean(values) if values else None
-
-
-def mean_interval(values: Sequence[float]) -> tuple[float, float] | None:
-    """The 95 % confidence interval of the mean of normal values, by Student's t; None of fewer than two.
-
-    >>> mean_interval([1.0])
-    >>> [round(edge, 3) for edge in mean_interval([1.0, 2.0, 3.0])]
-    [-0.484, 4.484]
-    """
-    if len(values) < 2:
-        return None
-    half = t_quantile(len(values) - 1) * stdev(values) / math.sqrt(len(values))
-    return fmean(values) - half, fmean(values) + half
-
-
-def t_quantile(freedom: int, inside: float = 0.95) -> float:
-    """The t within which a share `inside` of Student's t distribution lies, both tails left out; by bisection.
-
-    >>> round(t_quantile(2), 3)
-    4.303
-    """
-    low, high = 0.0, 1.0
-    while t_inside(high, freedom) < inside:
-        high *= 2
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if t_inside(middle, freedom) < inside else (low, middle)
-    return (low + high) / 2
-
-
-def t_inside(t: float, freedom: int) -> float:
-    """The share of Student's t distribution within ±t (Abramowitz and Stegun, 1964, 26.7.3 and 26.7.4)."""
-    angle = math.atan(t / math.sqrt(freedom))
-    odd = freedom % 2
-    term = math.cos(angle) if odd else 1.0
-    total = term if freedom > 1 else 0.0
-    for k in range(3 if odd else 2, freedom - 1, 2):
-        term *= (k - 1) / k * math.cos(angle) ** 2
-        total += term
-    return 2 / math.pi * (angle + math.sin(angle) * total) if odd else math.sin(angle) * total

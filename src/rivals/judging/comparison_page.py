@@ -7,15 +7,14 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from rivals import __version__
 from rivals.engine.words import duration
 
 from .charts import Point, Series, chart
 from .comparison import SCORE, Comparison, Entry
 from .comparison_words import counting, rank_words, ranking_words, score_words, seeds_of
-from .page import Picture, document, embed, number, paragraph, prose, text
+from .page import Picture, embed, number, paragraph, prose, text
 from .record import value
-from .report import footer
+from .report import whole_page
 from .tables import columns, counted, flat
 from .wording import READINGS, TITLES, UNITS
 
@@ -37,19 +36,10 @@ def comparison_page(comparison: Comparison) -> bytes:
         ("protocol", "Protocol", protocol_section(comparison)),
         ("again", "Reproduce it", again_section(comparison)),
     ]
-    links = "".join(f'<li><a href="#{key}">{title}</a></li>' for key, title, _ in sections)
-    body = "\n".join(
-        f'<section id="{key}" aria-labelledby="{key}-title"><h2 id="{key}-title">{title}</h2>\n{content}</section>'
-        for key, title, content in sections
-    )
     methods = list(dict.fromkeys(entry.method for entry in comparison.entries))
     told = f"{counting(len(methods), 'method')} · {counting(seeds_of(comparison), 'seed')} · {budget(about)} each"
-    header = (
-        f'<header><h1><bdi>{text(called)}</bdi></h1><p class="about">{prose(told)}</p>'
-        f'<nav aria-label="Sections"><ul>{links}</ul></nav></header>'
-    )
-    page = f"{header}\n<main>\n{body}\n</main>\n{footer()}"
-    return document(f"{called}: {', '.join(methods)} – Rivals", page, __version__)
+    lead = f'<p class="about">{prose(told)}</p>'
+    return whole_page(f"{called}: {', '.join(methods)} – Rivals", called, lead, sections)
 
 
 def budget(about: Mapping[str, Any]) -> str:
@@ -103,8 +93,8 @@ def curves_section(comparison: Comparison) -> str:
             reading=reading + READINGS[SCORE], level=level, log=True, along=along,
         )
         for place, along, reading in (
-            (0, "second", "What a method gives for the time. "),
-            (1, "picture", "What it gives for each real picture that the critic trained on. "),
+            (0, "second", "What comes out for the time. "),
+            (1, "picture", "What comes out for each real picture that the critic trained on. "),
         )
     ]  # fmt: skip
     if any(entry.curve("agreement") for entry in comparison.entries):

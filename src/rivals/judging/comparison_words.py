@@ -1,5 +1,6 @@
 """A comparison in plain words: who leads, what is tied, and what can't be said."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from .comparison import Comparison, Standing
@@ -7,8 +8,8 @@ from .page import number
 
 
 def seeds_of(comparison: Comparison) -> int:
-    """How many seeds each method has."""
-    return len({entry.seed for entry in comparison.entries})
+    """How many seeds each method has, at most."""
+    return max(Counter(entry.method for entry in comparison.entries).values(), default=0)
 
 
 def counting(count: int, what: str) -> str:

@@ -105,7 +105,11 @@ def embed(path: Path, *, most: int = 3 * MIB, wide: int = 1400) -> Picture | str
 
 def decoded(path: Path, most: int, wide: int) -> Picture:
     """The file itself, once all of it has been decoded, or a smaller copy."""
-    content = path.read_bytes()
+    return pictured(path.read_bytes(), most=most, wide=wide)
+
+
+def pictured(content: bytes, *, most: int = 3 * MIB, wide: int = 1400) -> Picture:
+    """A PNG or GIF for the page, reduced to `wide` pixels if it has more than `most` bytes."""
     with Image.open(io.BytesIO(content)) as image:
         if image.format not in ("PNG", "GIF"):
             raise ValueError(f"it is neither PNG nor GIF but {image.format}")
@@ -253,11 +257,15 @@ svg path.beside{stroke-width:1.1;opacity:.55}
 .s6{stroke:var(--c6);fill:var(--c6)}.s7{stroke:var(--c7);fill:var(--c7)}
 :is(.s1,.s5) path:not(.faint){stroke-dasharray:9 4}:is(.s2,.s6) path:not(.faint){stroke-dasharray:2 4.5}
 :is(.s3,.s7) path:not(.faint){stroke-dasharray:9 4 1 4}
+svg .dots{stroke:none;fill-opacity:.75}svg .rings{fill:none;stroke-width:1.1;stroke-opacity:.8}
+.cloud>svg{width:min(100%,34rem);height:auto;margin-top:.5rem;border:1px solid var(--line)}
+figure+h3{margin-top:1.5rem}.scroll+figure{margin-top:1.1rem}
 .tip{fill:transparent}.tip:hover{fill:var(--ink);opacity:.08}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;font-size:.925rem;line-height:1.45;min-width:min(100%,28rem);max-width:100%}
 th,td{padding:.38rem 1.4rem .38rem 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--line);
 overflow-wrap:anywhere;unicode-bidi:isolate}
+.wide :is(th,td){overflow-wrap:break-word}
 tbody th{font-weight:500;min-width:8.5rem}
 thead th{color:var(--soft);font-size:.8rem;font-weight:500}
 .chips{gap:.35rem;margin:.6rem 0}

@@ -3,6 +3,7 @@
 Each section shows what there is and says what there isn't; none fails because a file is missing, cut or hostile.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rivals import __version__
@@ -12,8 +13,19 @@ from rivals.engine.words import duration
 
 from .curves import curves_section
 from .page import Picture, document, embed, number, paragraph, prose, text
-from .record import Record, inner, read_record, usable, value
+from .record import Record, inner, read_json, read_record, usable, value
 from .tables import again_section, data_section, events_section, protocol_section, recipe_section
+from .verdict_page import (
+    BEST,
+    WORST,
+    card_section,
+    classes_section,
+    clouds_section,
+    copies_words,
+    notes_words,
+    scores_section,
+)
+from .verdict_words import verdict_sentences
 from .wording import copying_ratio, notes, verdict_words
 
 MOST_SHEETS = 24
@@ -27,31 +39,40 @@ def write_report(folder: Path) -> Path:
     called = Path(source).name or source  # the whole path stands under "Data"
     sections = [
         ("verdict", "Verdict", verdict_section(record)),
+        ("scores", "Scores", scores_section(record.verdict)),
         ("samples", "Samples", final_section(record)),
         ("progress", "Samples over time", time_section(record)),
         ("walk", "Interpolation", walk_section(record)),
         ("curves", "Curves", curves_section(record)),
-        ("neighbours", "Nearest training pictures", neighbours_section(record)),
+        ("neighbours", "Nearest training pictures", copies_words(record.verdict) + neighbours_section(record)),
+        ("ends", "Best and worst", ends_section(record)),
+        ("clouds", "The two clouds", clouds_section(read_json(record.folder / "pictures" / "clouds.json")[0])),
+        ("classes", "Class by class", classes_section(record.verdict)),
         ("events", "What happened", events_section(record)),
         ("data", "Data", data_section(record)),
         ("recipe", "Recipe", recipe_section(record)),
         ("protocol", "Protocol", protocol_section(record)),
+        ("card", "Score card", card_section(record.verdict)),
         ("again", "Reproduce it", again_section(record)),
     ]
+    method = record.recipe.get("method") or "GAN"
+    path = folder / "report.html"
+    write_whole(path, whole_page(f"{called}, {method} – Rivals", called, about(record), sections))
+    return path
+
+
+def whole_page(title: str, called: str, about: str, sections: Sequence[tuple[str, str, str]]) -> bytes:
+    """A page in UTF-8: a heading with HTML below it, links, and sections of (key, title, HTML)."""
+    sections = [section for section in sections if section[2]]  # runs from before there was a part have none of it
     links = "".join(f'<li><a href="#{key}">{title}</a></li>' for key, title, _ in sections)
     body = "\n".join(
         f'<section id="{key}" aria-labelledby="{key}-title"><h2 id="{key}-title">{title}</h2>\n{content}</section>'
         for key, title, content in sections
     )
-    method = record.recipe.get("method") or "GAN"
     header = (
-        f"<header><h1><bdi>{text(called)}</bdi></h1>{about(record)}"
-        f'<nav aria-label="Sections"><ul>{links}</ul></nav></header>'
+        f'<header><h1><bdi>{text(called)}</bdi></h1>{about}<nav aria-label="Sections"><ul>{links}</ul></nav></header>'
     )
-    page = f"{header}\n<main>\n{body}\n</main>\n{footer()}"
-    path = folder / "report.html"
-    write_whole(path, document(f"{called}, {method} – Rivals", page, __version__))
-    return path
+    return document(title, f"{header}\n<main>\n{body}\n</main>\n{footer()}", __version__)
 
 
 def about(record: Record) -> str:
@@ -93,7 +114,9 @@ def verdict_section(record: Record) -> str:
         for found, unit, words in cells
         if found is not None
     )
-    lead = paragraph(verdict_words(record.verdict), "lead")
+    told = " ".join(verdict_sentences(record.verdict)) if inner(record.verdict, "intervals") else ""
+    lead = paragraph(told or verdict_words(record.verdict), "lead")
+    warnings += notes_words(record.verdict)
     return f'{warnings}<dl class="tiles">{tiles}</dl>{lead}' + "".join(
         paragraph(words, "soft") for words in notes(record)
     )
@@ -183,6 +206,17 @@ def neighbours_section(record: Record) -> str:
     )
     alt = "Samples, each followed by the training pictures nearest to it"
     return figure(record.folder / "pictures" / "neighbours.png", alt, caption)
+
+
+def ends_section(record: Record) -> str:
+    """The samples that look the most and the least real."""
+    place = record.folder / "pictures"
+    if not (place / "best.png").exists():
+        return ""
+    shown = (("Best", BEST), ("Worst", WORST))
+    return "".join(
+        f"<h3>{name}</h3>{figure(place / f'{name.lower()}.png', f'{name} samples', caption)}" for name, caption in shown
+    )
 
 
 def footer() -> str:

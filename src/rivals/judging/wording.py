@@ -79,7 +79,10 @@ def notes(record: Record) -> Iterator[str]:
         )
     best, share = value(record.verdict, "best", "step"), value(record.verdict, "best", "fd_share")
     if best is not None and best != record.step and share is not None:
+        clearly = inner(record.verdict, "best").get("clearly_better")
+        beside = {True: "clearly better than the last on new samples: --best takes it", False: "not clearly better"}
+        told = f" ({beside[clearly]})" if clearly in (True, False) else ""
         yield (
             f"During training, the quick verdict was best at step {number(best)} (FD {number(share)} %); that state is "
-            "kept in the folder “best”. The verdict above is on the last state."
+            f"kept in the folder “best”{told}. The verdict above is on the last state."
         )
