@@ -1,6 +1,6 @@
 """All benchmarks, one after another; what has a result is left out, and what was begun goes on.
 
-`python benchmarks/all.py --again` measures everything anew. Nothing else should run on the machine. About four hours on
+`python benchmarks/all.py --again` measures everything anew. Nothing else should run on the machine. More than four hours on
 two cores; `--only NAME,NAME` takes some. (The peers of `speed_peers` are fetched by `peers/fetch.py` first;
 without them it is left out. `train_digits_judge.py` makes the shipped classifier, and is run by hand.)
 """
@@ -27,7 +27,7 @@ ORDER = {  # script and its words by the result it writes
     "judge_speed": (),
     "quality_digits": (),
     "quality_methods": ("--jobs", "2", "--threads", "1"),
-    "modes_stacked": (),
+    "modes_stacked": ("--jobs", "2", "--threads", "1"),
     "toys": (),
     "small_data": (),
     "memorisation": (),
@@ -39,6 +39,8 @@ ORDER = {  # script and its words by the result it writes
 }
 SCRIPTS = {"speed_share": "speed_parts"}  # where it is not named after its result
 RUN_BY_RUN = {
+    "judging_cost",
+    "spaces",
     "quality_digits",
     "quality_methods",
     "modes_stacked",
