@@ -1,7 +1,7 @@
 """All benchmarks, one after another; what has a result is left out, and what was begun goes on.
 
-`python benchmarks/all.py --again` measures everything anew. Nothing else should run on the machine. More than four hours on
-two cores; `--only NAME,NAME` takes some. (The peers of `speed_peers` are fetched by `peers/fetch.py` first;
+`python benchmarks/all.py --again` measures everything anew. Nothing else should run on the machine. More than four
+hours on two cores; `--only NAME,NAME` takes some. (The peers of `speed_peers` are fetched by `peers/fetch.py` first;
 without them it is left out. `train_digits_judge.py` makes the shipped classifier, and is run by hand.)
 """
 
