@@ -188,3 +188,21 @@ def test_the_pretrained_space_tells_pictures_apart(capsys):
     far = (space.embed(ramp) - space.embed(board)).norm()
     assert far > 3 * close
     assert capsys.readouterr().out == ""  # the package has prints of its own
+
+
+def test_batches_side_by_side_give_the_same_numbers_and_leave_the_threads_as_they_were():
+    space, pictures = (
+        extractor("random"),
+        torch.rand(300, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1,
+    )
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        alone = space.embed(pictures)
+        torch.set_num_threads(3)
+        together = space.embed(pictures)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+    assert not together.is_inference()
+    torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-6)

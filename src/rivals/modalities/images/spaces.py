@@ -1,7 +1,8 @@
 """What every feature space of pictures shares: its description, its input, and embedding some at a time."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import torch
@@ -41,7 +42,8 @@ def in_batches(
     """`read` of prepared pictures, some at a time, without gradients, with the network held still where they are.
 
     `batch` is a CPU's: as many as stay in its cache. With 96 x 96 pixels, batches of 16 went 2.0 times as fast as of
-    256 on one core.
+    256 on one core. A CPU takes as many batches side by side as it has threads, each with one thread: layers of small
+    pictures are too small to be shared out (1.4 to 1.9 times as fast with two threads, with the same numbers).
     """
     network.eval().requires_grad_(False)
 
@@ -49,11 +51,29 @@ def in_batches(
         check_pictures(pictures)
         network.to(pictures.device)
         some = batch if pictures.device.type == "cpu" else GPU_BATCHES * batch
+        parts = pictures.split(some)
+        workers = min(torch.get_num_threads(), len(parts)) if pictures.device.type == "cpu" else 1
+        return torch.cat(list(side_by_side(one, parts, workers)))
+
+    def one(part: Tensor) -> Tensor:
         with torch.inference_mode():
-            parts = [read(prepare(part.float())) for part in pictures.split(some)]
-        return torch.cat(parts)  # outside, so that what comes out is an ordinary tensor
+            found = read(prepare(part.float()))
+        return found.clone()  # outside, so that what comes out is an ordinary tensor
 
     return apply
+
+
+def side_by_side(work: Callable[[Tensor], Tensor], parts: Sequence[Tensor], workers: int) -> Iterator[Tensor]:
+    """What `work` makes of each part, in their order, by so many threads that share nothing out among themselves."""
+    if workers < 2:
+        yield from map(work, parts)
+        return
+    threads = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield from pool.map(work, parts)
+    finally:
+        torch.set_num_threads(threads)  # what threads to come will take for granted
 
 
 def check_pictures(pictures: Tensor) -> None:
