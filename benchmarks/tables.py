@@ -121,9 +121,9 @@ def modes() -> list[str]:
     found = result("modes_stacked")
     protocol = found["protocol"]
     head = f"Stacked-MNIST, no labels, {protocol['minutes']:g} min, {protocol['threads']} thread(s)"
-    rows = [f"| {row['method']} | {row['modes']} | {row['reverse_kl']:.3f} |" for row in found["rows"] if "modes" in row]
-    real = protocol["real"]
-    rows.append(f"| real pictures | {real['modes']} | {real['reverse_kl']:.3f} |")
+    kept = [row for row in found["rows"] if "modes" in row]
+    kept.append({"method": "real pictures", **protocol["real"]})
+    rows = [f"| {row['method']} | {row['modes']} | {row['reverse_kl']:.3f} |" for row in kept]
     return ["", f"| {head} | modes of 1,000 | reverse KL |", "|---|---|---|", *rows]
 
 
