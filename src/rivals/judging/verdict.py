@@ -16,7 +16,6 @@ from .score import classification_accuracy, inception_score, relative_diversity
 INTERVAL = "over other samples of the same counts (infinitesimal jackknife for FD, else resampled halves)"
 WIDE = 512  # features from which on the extrapolation is taken only where there are few samples
 LIKELY = 1.96  # deviations of a normal distribution that hold 95 %
-LOOKED_AT = 2_000  # fakes that copies are looked for among
 NEIGHBOURS = 200  # rows whose distance to the nearest training row is measured
 
 
