@@ -4,9 +4,11 @@
 
 `rivals train` on all of MNIST and of Fashion-MNIST as a user would call it, then 10,000 samples against the 10,000
 held-out pictures (judges.py). Nothing else should run on the machine; with `--budget steps` something may, and the
-minutes are then those of a quiet machine (running.py). Resumable; writes results/quality_digits.json.
+minutes are then those of a quiet machine (running.py); with `--budget as-mnist` other sets get the very steps that
+MNIST's runs by the clock made (a round costs the same). Resumable; writes results/quality_digits.json.
 """
 
+import json
 from functools import partial
 from pathlib import Path
 
@@ -32,11 +34,21 @@ def one(*, data: str, minutes: float, seed: int, threads: int, words: tuple[str,
     return {**row, "words": asked, **scores, "method": running.recipe(folder)["method"]}
 
 
+def as_mnist(home: Path, name: str, minutes: float) -> list[str]:
+    """The minutes for MNIST itself, and the steps that its run of two threads made for others."""
+    if name == "mnist":
+        return ["--minutes", f"{minutes:g}"]
+    return [
+        "--steps",
+        str(json.loads((home / f"mnist-{minutes:g}m-minutes-2t-0" / "verdict.json").read_text())["step"]),
+    ]
+
+
 def main() -> None:
     parser = running.parser(__doc__)
     parser.add_argument("--data", default="mnist,fashion")
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--budget", choices=("minutes", "steps"), default="minutes")
+    parser.add_argument("--budget", choices=("minutes", "steps", "as-mnist"), default="minutes")
     given = parser.parse_args()
     names = given.data.split(",")
     home = RUNS / ("quality-quick" if given.quick else "quality")
@@ -54,8 +66,12 @@ def main() -> None:
             minutes=time,
             seed=seed,
             home=home,
-            threads=given.threads,
-            words=tuple(running.budget(given.budget, time, rates.get(name, {}).get("best"))),
+            threads=2 if name == "mnist" and given.budget == "as-mnist" else given.threads,
+            words=tuple(
+                as_mnist(home, name, time)
+                if given.budget == "as-mnist"
+                else running.budget(given.budget, time, rates.get(name, {}).get("best"))
+            ),
         )
         for time in minutes
         for name in names

@@ -7,6 +7,7 @@ Writes results/speed_share.json, speed_memory.json, speed_curves.json, speed_met
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -77,7 +78,7 @@ def game_of(networks: str, side: int, width: int, penalties: bool) -> Duel:
         latent=LATENT,
         generator_terms={"adversarial": Term(generator_half)},
         critic_terms={"adversarial": Term(critic_half), **both},
-        joined=True,
+        joined=not penalties,
     )
 
 
@@ -187,19 +188,32 @@ def memory_child(name: str) -> dict[str, float]:
         "weights_moments_average": 3 * sum(sizes) + sizes[0],
         "gradients": sum(sizes),
         "activations": saved.most / 2**20,
+        "seconds_a_round": rate(training, data),
     }
+
+
+RETURNING = {"MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}
+"""By these glibc gives every freed tensor back to the system, instead of keeping it for the next; that costs time."""
 
 
 def memory() -> dict:
     rows = {}
     for name in MEMORIES:
-        command = [sys.executable, __file__, "--child", name, "--threads", str(torch.get_num_threads())]
-        row = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-        needed = row["weights_moments_average"] + row["activations"]
-        row |= {"ratio": row["grew"] / needed, "ratio_with_gradients": row["grew"] / (needed + row["gradients"])}
-        rows[name] = {key: round(value, 2) for key, value in row.items()} | {"goal": 1.3}
+        row = memory_run(name, {})
+        row["returning"] = memory_run(name, RETURNING)
+        rows[name] = row | {"goal": 1.3}
         print(name, rows[name], flush=True)
-    return rows
+    return {"rows": rows, "returning": RETURNING}
+
+
+def memory_run(name: str, settings: dict[str, str]) -> dict:
+    """One measurement in a process of its own, and a step's time beside it."""
+    command = [sys.executable, __file__, "--child", name, "--threads", str(torch.get_num_threads())]
+    environment = {**os.environ, **settings}
+    row = json.loads(subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout)
+    needed = row["weights_moments_average"] + row["activations"]
+    row |= {"ratio": row["grew"] / needed, "ratio_with_gradients": row["grew"] / (needed + row["gradients"])}
+    return {key: round(value, 4 if key == "seconds_a_round" else 2) for key, value in row.items()}
 
 
 def rate(training: Training, batch: Batch, **more: Any) -> float:
@@ -268,9 +282,9 @@ def main() -> None:
         return
     work = {"share": lambda: share(chosen.rounds), "memory": memory, "curves": curves, "methods": methods}
     for part in chosen.parts:
-        rows = work[part]()
+        found = work[part]()
         if not chosen.dry:
-            write_result(f"speed_{part}", {"rows": rows})
+            write_result(f"speed_{part}", found if part == "memory" else {"rows": found})
 
 
 if __name__ == "__main__":

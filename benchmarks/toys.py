@@ -163,7 +163,7 @@ def game_of(toy: Toy) -> Duel:
             **{name: Term(measures[name], weight) for name, weight in toy.terms.items()},
         },
         generator_terms={"adversarial": Term(generator_half)},
-        joined={"r1", "r2"} <= set(toy.terms),
+        joined=not {"r1", "r2"} & set(toy.terms),  # as `rivals train` decides it
     )
 
 

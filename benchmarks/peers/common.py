@@ -92,7 +92,7 @@ def player(
         latent=latent,
         generator_terms={"adversarial": Term(generator_half)},
         critic_terms={"adversarial": Term(critic_half), **(penalties or {})},
-        joined=not couples,
+        joined=not couples and not penalties,  # as `rivals train` decides it
     )
     adams = [torch.optim.Adam(side.parameters(), lr, betas=betas, fused=True) for side in (game.generator, critic)]
     training = Training.of(game, (adams[0], adams[1]))
