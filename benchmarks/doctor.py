@@ -27,7 +27,7 @@ import torch
 import faults
 import sets
 from common import RUNS, write_result
-from rivals import api
+from rivals import api, picture_jobs
 from rivals.engine.errors import StoppedError
 from rivals.judging.doctor import examine
 
@@ -50,8 +50,8 @@ def child(plant: faults.Plant, arrays: Path, folder: Path, seed: int, steps: int
     """Train one run and leave; how it ended goes to a file. Quick verdicts use few samples: they aren't the subject."""
     torch.set_num_threads(1)
     os.nice(max(19 - os.nice(0), 0))
-    known = api.extractor
-    api.extractor = lambda *given, **more: replace(known(*given, **more), quick=200, full=400)
+    known = picture_jobs.extractor
+    picture_jobs.extractor = lambda *given, **more: replace(known(*given, **more), quick=200, full=400)
     if plant.patch:
         faults.PATCHES[plant.patch]()
     settings: dict[str, Any] = {**WIDTH, **plant.settings}

@@ -36,11 +36,11 @@ def make_pictures(tmp_path):
 QUICK = """
 from dataclasses import replace
 from torch.nn.functional import adaptive_avg_pool2d
-from rivals import api, jobs, judge_verb
+from rivals import judge_verb, picture_jobs
 
-real = api.extractor
-judge_verb.choose_features = jobs.choose_features = lambda *found, **more: "random"
-api.extractor = judge_verb.extractor = lambda name, *more, **rest: replace(
+real = picture_jobs.extractor
+judge_verb.choose_features = picture_jobs.choose_features = lambda *found, **more: "random"
+picture_jobs.extractor = judge_verb.extractor = lambda name, *more, **rest: replace(
     real(name, *more, **rest),
     quick=16,
     full=16,
@@ -54,9 +54,9 @@ api.extractor = judge_verb.extractor = lambda name, *more, **rest: replace(
 @pytest.fixture
 def quick_judge(monkeypatch):
     """As `QUICK`, in this process."""
-    from rivals import api, jobs, judge_verb
+    from rivals import judge_verb, picture_jobs
 
-    for module in (api, jobs, judge_verb):
+    for module in (picture_jobs, judge_verb):
         for name in {"extractor", "choose_features"} & set(vars(module)):
             monkeypatch.setattr(module, name, getattr(module, name))  # put back at the end
     exec(QUICK, {})

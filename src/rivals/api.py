@@ -1,6 +1,6 @@
 """The main jobs, in Python: `train` and `load`. The command line and the studio stand on these."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -21,17 +21,11 @@ from .engine.recipe import Recipe
 from .engine.run import Run, Watch, play, run_lock, write_json
 from .engine.schedule import targets
 from .engine.train import Training
-from .jobs import Job, Request, Tell, kept_precision, open_folder, prepare, slug, smaller, write_first_files
-from .modalities.images.features import extractor, reason
-from .modalities.images.judge import SEED, PicturesJudge
-from .modalities.images.judged import Judged
-from .modalities.images.modality import Images, dataset
-from .modalities.images.sides import of_model
+from .jobs import Job, Judge, Request, Tell, kept_precision, open_folder, slug, smaller, write_first_files
+from .modalities import modality
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
-
-FEW = 200  # samples of a quick verdict at least
 
 
 def train(
@@ -109,16 +103,14 @@ def train(
     with run_lock(folder), ExitStack() as ending:
         stored = open_folder(folder, resume)
         with fabric.rank_zero_first():
-            job = prepare(request, stored, fabric.device, tell if first else silent)
-        targets(job.recipe.until, score_names(job.images))  # refuses what is no score
-        if first and features is None and (why := reason(job.features)):
-            tell({"kind": "event", "step": 0, "words": why})
+            job = preparation(source)(request, stored, fabric.device, tell if first else silent)
+        targets(job.recipe.until, job.scores)  # refuses what is no score
         if command is not None and fabric.device.type == "cpu" and not launched():
-            data = dataset(job.pictures)
-            spread = decide(job.recipe, job.images, data, asked=command.processes, kept=job.spread, tell=tell)
+            data = job.dataset(None)
+            spread = decide(job.recipe, job.modality, data, asked=command.processes, kept=job.spread, tell=tell)
             job = replace(job, spread=spread)
             fabric = ending.enter_context(spread_out(spread, command.words, device, job.recipe.precision))
-        judge = PicturesJudge.of(job.pictures, extractor(job.features, job.pictures, tell=tell)) if first else None
+        judge = job.judge(tell) if first else None
         made = open_loggers(loggers, folder, asdict(job.recipe)) if first else []
         if first:
             write_first_files(job)  # only now: a request that was refused leaves the folder free
@@ -138,14 +130,16 @@ def silent(entry: Mapping[str, Any]) -> None:
     """Tell nobody."""
 
 
-def score_names(images: Images) -> tuple[str, ...]:
-    """The scores that a verdict on these pictures gives."""
-    return ("fd", "fd_share", *(("agreement",) if images.classes else ()))
+def preparation(source: Any) -> Callable[[Request, Mapping[str, Any] | None, torch.device, Tell], Job]:
+    """What looks at this kind of data and makes a job of it; only its own libraries are imported."""
+    from .picture_jobs import prepare
+
+    return prepare
 
 
 def carry_out(
     job: Job,
-    judge: PicturesJudge | None,
+    judge: Judge | None,
     fabric: "Fabric",
     made: Sequence[Logger],
     checkpoint_seconds: float,
@@ -153,25 +147,17 @@ def carry_out(
     threads: int,
 ) -> Model:
     """Train, save the model, judge it with so many threads (the other processes wait), write the report."""
-    shown = torch.Generator().manual_seed(job.recipe.seed)
-    noise = torch.randn(100, job.recipe.latent, generator=shown)
-    labels = torch.arange(100) % max(len(job.images.classes), 1) if job.images.classes else None
-
-    def sheet(model: Model) -> bytes:
-        return job.images.sheet(model.from_noise(noise, labels))  # type: ignore[arg-type]
 
     def quick(model: Model, seed: int, share: float) -> dict[str, float]:
         if judge is None:
             return {}
-        usual = judge.extractor.quick
         with thread_count(threads):
-            return judge.scores(model, max(round(share * usual), min(usual, FEW)), seed=seed)
+            return judge.quick(model, seed, share)
 
     first = fabric.is_global_zero
-    about = {"source": job.source, "data_sha256": job.pictures.content}
-    watch = Watch(quick, sheet, tell if first else silent, score_names(job.images))
-    data = dataset(job.pictures, fabric.device)
-    run = Run(job.folder, job.recipe, job.images, data, watch, about, made, checkpoint_seconds)
+    about = {"source": job.source, "data_sha256": job.content}
+    watch = Watch(quick, job.sheet, tell if first else silent, job.scores, job.preview)
+    run = Run(job.folder, job.recipe, job.modality, job.dataset(fabric.device), watch, about, made, checkpoint_seconds)
     try:
         training = play(run, fabric)
     except (StoppedError, KeyboardInterrupt):
@@ -193,12 +179,10 @@ def carry_out(
         model.save(job.folder / "model")
         tell({"kind": "judging", "step": training.step})
         with thread_count(threads):
-            fakes = of_model(model, judge.extractor.full, seed=SEED, name=str(job.folder))
-            judged = judge.judged(fakes, seed=SEED)
+            found = judge.final(model, job.folder)
         told = {"best": best_beside(run, model), "seconds": training.seconds, "judging_seconds": run.judging_seconds}
-        verdict = {**judged.verdict, "step": training.step, **told}
+        verdict = {**found, "step": training.step, **told}
         write_json(job.folder / "verdict.json", verdict)
-        write_extras(job, judged, model)
         from .judging.report import write_report
 
         write_report(job.folder)
@@ -209,15 +193,15 @@ def carry_out(
 
 def best_beside(run: Run, last: Model) -> dict[str, Any]:
     """The best quick verdict, and whether that state is clearly better than the last, which is said where it is."""
-    best = dict(run.best)
-    if not best or not run.last["fd"] > CLEAR * best["fd"]:
+    best, score = dict(run.best), run.watch.known[0]
+    if not best or not run.last[score] > CLEAR * best[score]:
         return {**best, "clearly_better": False}
-    found = clearly_better(run.quick, load(run.folder, best=True), last)
+    found = clearly_better(run.quick, load(run.folder, best=True), last, score)
     if found is None:
         return {**best, "clearly_better": False}
     words = (
-        f"the last state is worse than the best, of step {best['step']}: FD {found[1]:.3g} against {found[0]:.3g} on "
-        f"new samples; --best takes the best one, as in: rivals sample {run.folder} --best"
+        f"the last state is worse than the best, of step {best['step']}: {score} {found[1]:.3g} against "
+        f"{found[0]:.3g} on new samples; --best takes the best one, as in: rivals sample {run.folder} --best"
     )
     run.watch.told({"kind": "event", "step": last.about["step"], "words": words})
     return {**best, "clearly_better": True, "words": words}
@@ -234,13 +218,6 @@ def save_newest(run: Run) -> None:
     run.model(training).save(run.folder / "model")
 
 
-def write_extras(job: Job, judged: Judged, model: Model) -> None:
-    """The pictures of the report: a final sheet, an interpolation, nearest neighbours."""
-    from .modalities.images.pages import write_pictures
-
-    write_pictures(job.folder, job.images, judged, model)
-
-
 def load(run: str | Path, *, best: bool = False) -> Model:
     """The model of a run (or of a model's own folder): the last state, or the best by its quick verdicts.
 
@@ -255,4 +232,4 @@ def load(run: str | Path, *, best: bool = False) -> Model:
         inside = folder
     elif not inside.exists() and (folder / "run.json").exists():
         raise RequestError(f"{folder} has no {inside.name} yet: train it further with --resume")
-    return Model.load(inside, {"images": Images})
+    return Model.load(inside, modality)

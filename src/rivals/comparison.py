@@ -12,7 +12,7 @@ from .engine.errors import RequestError, StoppedError
 from .engine.files import write_whole
 from .engine.launch import launch
 from .engine.run import run_lock, write_json
-from .jobs import Request, Tell, kept_precision, open_folder, prepare, slug
+from .jobs import Request, Tell, kept_precision, open_folder, slug
 from .judging.comparison import Comparison, Entry
 from .judging.comparison_page import comparison_page
 from .judging.record import read_record
@@ -130,7 +130,7 @@ def check(plan: Plan, tell: Tell) -> dict[str, float]:
         )
         try:
             fabric = launch(plan.device, precision or kept_precision(request))
-            prepare(request, stored, fabric.device, listen)
+            api.preparation(plan.source)(request, stored, fabric.device, listen)
         except RequestError as error:
             raise RequestError(f"{folder.name}: {error}" if stored else f"{method}: {error}") from None
     return expected

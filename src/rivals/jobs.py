@@ -1,41 +1,32 @@
-"""A run before its first step: the folder, the data, the recipe, what it will take. Refuses what can't be done."""
+"""A run before its first step, whatever its data: what was asked, its folder, when it ends, what it will take."""
 
 import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
 import rivals
 
 from .engine.cost import bytes_free, matmul_rate
+from .engine.data import Dataset
 from .engine.errors import RequestError
 from .engine.files import write_whole
 from .engine.method import Method
+from .engine.modality import Modality
+from .engine.model import Model
+from .engine.needs import Needs, rounds_a_second
 from .engine.parallel import processes
-from .engine.processes import Spread, check_processes
+from .engine.processes import Spread
 from .engine.recipe import Recipe, change, read, to_json
 from .engine.run import write_json
-from .modalities.images.cache import Pictures, Survey, survey
-from .modalities.images.cache import load as load_pictures
-from .modalities.images.features import check as check_features
-from .modalities.images.features import choose as choose_features
-from .modalities.images.frames import Frame, pick_frame
-from .modalities.images.modality import Images
-from .modalities.images.recipes import (
-    DEFAULT_MINUTES,
-    choose_recipe,
-    needs,
-    rounds_a_second,
-    settled,
-    with_gamma,
-)
 
 Tell = Callable[[Mapping[str, Any]], None]
 FORMAT = 1  # of a run's folder
+DEFAULT_MINUTES = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,32 +34,67 @@ class Request:
     """What a person asked for.
 
     `own` is a method of their own under the name `method`; `asked` holds minutes, steps, until, seed and precision, as
-    far as they were given.
+    far as they were given; `data` what concerns one kind of data only, such as a query for a database.
     """
 
-    source: str | Path
+    source: Any
     folder: Path
     recipe: Recipe | None = None
     method: str | None = None
     own: Method | None = None
     changes: Mapping[str, str] = field(default_factory=dict)
     asked: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict)
     features: str | None = None
     processes: int | None = None
     resume: bool = False
 
 
+class Judge(Protocol):
+    """Who judges a run's models: it knows the data's real side."""
+
+    def quick(self, model: Model, seed: int, share: float) -> dict[str, float]:
+        """Scores from a few samples of a seed, or from a share of them."""
+        ...
+
+    def final(self, model: Model, folder: Path) -> dict[str, Any]:
+        """The verdict on a finished run, as JSON-ready values; what its page shows beside it goes to the folder."""
+        ...
+
+
 @dataclass(frozen=True)
 class Job:
-    """All that a run is made from."""
+    """All that a run is made from.
+
+    Args:
+        folder: of the run.
+        source: of the data, in words.
+        recipe: of the game.
+        modality: what travels with the model.
+        content: sha256 of the data.
+        found: what the data is, as JSON-ready values.
+        features: the space that the verdict is taken in.
+        scores: that a quick verdict gives; the best state is chosen by the first, where lower is better.
+        dataset: the data, for a device.
+        judge: makes the judge; told of progress.
+        sheet: some samples of a model as one file, in the format of `preview`.
+        preview: how previews' files end.
+        spread: over processes and threads; None where others than we decide it.
+    """
 
     folder: Path
     source: str
     recipe: Recipe
-    images: Images
-    pictures: Pictures
+    modality: Modality
+    content: str
+    found: Mapping[str, Any]
     features: str
-    spread: Spread | None = None  # over processes and threads; None where others than we decide it
+    scores: tuple[str, ...]
+    dataset: Callable[[torch.device | None], Dataset]
+    judge: Callable[[Tell], Judge]
+    sheet: Callable[[Model], bytes]
+    preview: str = ".png"
+    spread: Spread | None = None
 
 
 def slug(source: str | Path) -> str:
@@ -110,41 +136,6 @@ def open_folder(folder: Path, resume: bool) -> dict[str, Any] | None:
     return stored
 
 
-def prepare(request: Request, stored: Mapping[str, Any] | None, device: torch.device, tell: Tell) -> Job:
-    """Look at the data, choose what is not given, and check that it can be done.
-
-    `stored` is what `open_folder` found. Nothing is written but the cache of decoded pictures.
-
-    Raises:
-        RequestError: the request can't be served.
-    """
-    looked = survey(
-        request.source, progress=lambda done, total: tell({"kind": "reading", "done": done, "total": total})
-    )
-    tell({"kind": "found", "found": asdict(looked.found)})
-    going = resumed(request, stored)
-    recipe, reasons = going or chosen(request, looked, device)
-    check_processes(recipe.batch, request.processes, device)
-    frame = Frame(**recipe.data)
-    told = estimate(recipe, expected_images(looked, frame), device)  # before decoding: what can't be done costs no time
-    tell({"kind": "plan", "folder": str(request.folder), "recipe": asdict(recipe), "reasons": reasons, **told})
-    pictures = load_pictures(
-        looked, **frame._asdict(), progress=lambda at, all_: tell({"kind": "decoding", "done": at, "total": all_})
-    )
-    tell_skipped(looked.found.skipped, pictures.found.skipped, tell)
-    if stored is not None and stored["data_sha256"] != pictures.content:
-        raise RequestError(
-            f"the pictures in {request.source} are not those that {request.folder} was trained on: restore them, or "
-            "give another --out"
-        )
-    if going is None and request.recipe is None:
-        recipe = with_gamma(recipe, pictures, tuple(request.changes), tell)
-    images = Images.of(pictures)
-    space = feature_space(request, stored, looked, device)
-    spread = Spread.kept(stored or {})
-    return Job(request.folder, str(request.source), settled(recipe, images), images, pictures, space, spread)
-
-
 def resumed(request: Request, stored: Mapping[str, Any] | None) -> tuple[Recipe, tuple[str, ...]] | None:
     """The recipe of the run that goes on; None where one begins."""
     path = request.folder / "recipe.json"
@@ -160,50 +151,25 @@ def resumed(request: Request, stored: Mapping[str, Any] | None) -> tuple[Recipe,
     return recipe, ("the recipe of the run that goes on",)
 
 
-def chosen(request: Request, looked: Survey, device: torch.device) -> tuple[Recipe, tuple[str, ...]]:
-    """The recipe of a run that begins, and why it is what it is."""
-    changes = dict(request.changes)
-    networks = changes.pop("networks", None)
+def ends(request: Request) -> tuple[float | None, int | None]:
+    """The minutes and steps of a run that begins: an hour at most where it waits for a quality, else ten minutes."""
     minutes, steps = request.asked.get("minutes"), request.asked.get("steps")
     if minutes is None and steps is None:
         minutes = 60.0 if "until" in request.asked else DEFAULT_MINUTES
-    frame, why = pick_frame(request.recipe, changes, looked, device, minutes)
-    images = expected_images(looked, frame)
-    recipe = request.recipe
-    reasons: tuple[str, ...] = (why,)
-    if recipe is None:
-        choice = choose_recipe(
-            images,
-            request.method or "r3gan",
-            device,
-            minutes,
-            steps,
-            own=request.own,
-            networks=networks,
-            pictures=looked.training,
+    return minutes, steps
+
+
+def same_data(stored: Mapping[str, Any] | None, content: str, request: Request, what: str) -> None:
+    """A run goes on with its own data only.
+
+    Raises:
+        RequestError: these are not what the run was trained on.
+    """
+    if stored is not None and stored["data_sha256"] != content:
+        raise RequestError(
+            f"the {what} in {request.source} are not those that {request.folder} was trained on: restore them, or "
+            "give another --out"
         )
-        recipe, reasons = choice.recipe, (why, *choice.reasons)
-    recipe = replace(recipe, data=frame._asdict())
-    for path, value in changes.items():
-        recipe = change(recipe, path, value)
-    return settled(with_budget(recipe, request.asked), images), reasons
-
-
-def expected_images(looked: Survey, frame: Frame) -> Images:
-    """The modality as far as it is known before decoding."""
-    classes = looked.found.classes
-    return Images(*frame, looked.bits, tuple(classes), tuple(classes.values()))
-
-
-def feature_space(request: Request, stored: Mapping[str, Any] | None, looked: Survey, device: torch.device) -> str:
-    """The feature space of the verdict: the run's own, or the one asked for, or the data's."""
-    kept = None if stored is None else stored.get("features")
-    asked = request.features
-    if asked is not None and kept is not None and asked != kept:
-        raise RequestError(f"the run is judged in the feature space {kept!r}, not {asked!r}; leave --features out")
-    side = max(looked.found.median_width, looked.found.median_height)
-    space: str = asked or kept or choose_features(looked.found.kind, device.type, side)
-    return check_features(space)  # refuses what is not known or not installed
 
 
 def kept_precision(request: Request) -> str | None:
@@ -212,13 +178,6 @@ def kept_precision(request: Request) -> str | None:
     if request.resume and (request.folder / "run.json").exists() and path.exists():
         return read(path).precision
     return None if request.recipe is None else request.recipe.precision
-
-
-def tell_skipped(before: Mapping[str, int], after: Mapping[str, int], tell: Tell) -> None:
-    """Pictures that turned out to be damaged only when they were decoded."""
-    more = {reason: count - before.get(reason, 0) for reason, count in after.items() if count > before.get(reason, 0)}
-    if more:
-        tell({"kind": "event", "step": 0, "words": "skipped " + ", ".join(f"{n} ({why})" for why, n in more.items())})
 
 
 def with_budget(recipe: Recipe, asked: Mapping[str, Any]) -> Recipe:
@@ -246,18 +205,17 @@ def refuse_changes(recipe: Recipe, stored: Recipe, changes: Mapping[str, str], m
             )
 
 
-def estimate(recipe: Recipe, images: Images, device: torch.device) -> dict[str, Any]:
-    """Parameters, memory and time, said before the first step.
+def estimate(recipe: Recipe, needed: Needs, device: torch.device, smaller_words: str) -> dict[str, Any]:
+    """Parameters, memory and time, said before the first step; `smaller_words` say what else could be lowered.
 
     Raises:
         RequestError: not enough memory.
     """
-    needed = needs(recipe, images)
     free = bytes_free(device)
     if free is not None and needed.memory > free:
         raise RequestError(
             f"this needs about {needed.memory / 2**30:.1f} GB of memory and {free / 2**30:.1f} GB are free: lower "
-            f"--set micro_batch={smaller(recipe)}, data.height and data.width, or the networks' width"
+            f"--set micro_batch={smaller(recipe)}, {smaller_words}"
         )
     rate = rounds_a_second(needed, recipe.batch, matmul_rate(device)) * processes()[1]
     return {
@@ -290,11 +248,12 @@ def write_first_files(job: Job) -> None:
             "format": FORMAT,
             "rivals": rivals.__version__,
             "source": job.source,
-            "data_sha256": job.pictures.content,
+            "data_sha256": job.content,
             "features": job.features,
-            "found": asdict(job.pictures.found),
+            "found": job.found,
             "spread": None if job.spread is None else job.spread._asdict(),
         },
     )
     write_whole(job.folder / "recipe.json", to_json(job.recipe).encode())
-    write_json(job.folder / "modality.json", {"name": "images", **asdict(job.images)})
+    values = asdict(job.modality)  # type: ignore[call-overload]
+    write_json(job.folder / "modality.json", {"name": job.recipe.modality, **values})

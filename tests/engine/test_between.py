@@ -220,10 +220,10 @@ def test_the_score_of_the_best_state_is_its_own(make_pictures, train, tmp_path, 
 
 def judge_of(pictures):
     """The judge of a run on these pictures."""
-    from rivals import api
+    from rivals import picture_jobs
     from rivals.modalities.images.cache import load as load_pictures
     from rivals.modalities.images.cache import survey
     from rivals.modalities.images.judge import PicturesJudge
 
     loaded = load_pictures(survey(pictures), height=8, width=8, channels=3)
-    return PicturesJudge.of(loaded, api.extractor("random"))
+    return PicturesJudge.of(loaded, picture_jobs.extractor("random"))

@@ -8,10 +8,13 @@ from hypothesis import strategies as st
 from rivals.engine.build import build_game
 from rivals.engine.errors import RequestError
 from rivals.engine.model import Model, arc
+from rivals.engine.names import named
 from rivals.engine.recipe import Recipe, Use
 from rivals.modalities.images import Images
 
-KNOWN = {"images": Images}
+
+def known(name):
+    return named(name, {"images": Images}, "modality")
 
 
 def made(classes=(), network="dcgan"):
@@ -27,7 +30,7 @@ def made(classes=(), network="dcgan"):
 def test_a_saved_model_is_the_same_when_it_is_loaded(network, classes, tmp_path):
     model = made(classes, network)
     model.save(tmp_path / "m")
-    loaded = Model.load(tmp_path / "m", KNOWN)
+    loaded = Model.load(tmp_path / "m", known)
     assert torch.equal(loaded.sample(7, seed=4), model.sample(7, seed=4))
     assert (loaded.modality, loaded.generator, loaded.latent, loaded.about) == (
         model.modality,
@@ -77,7 +80,7 @@ def test_another_format_is_refused_with_both_versions(tmp_path):
     folder, card = saved(tmp_path)
     (folder / "model.json").write_text(json.dumps({**card, "format": 99}))
     with pytest.raises(RequestError, match=r"model format 99; this is Rivals .* which reads format 1"):
-        Model.load(folder, KNOWN)
+        Model.load(folder, known)
 
 
 @pytest.mark.parametrize("at", [0, 1, 40, -2])
@@ -86,7 +89,7 @@ def test_a_card_that_was_cut_short_is_refused(at, tmp_path):
     text = (folder / "model.json").read_text()
     (folder / "model.json").write_text(text[:at])
     with pytest.raises(RequestError, match="damaged"):
-        Model.load(folder, KNOWN)
+        Model.load(folder, known)
 
 
 @pytest.mark.parametrize("key", ["modality", "generator", "latent"])
@@ -95,7 +98,7 @@ def test_a_card_that_lacks_something_is_refused(key, tmp_path):
     card.pop(key)
     (folder / "model.json").write_text(json.dumps(card))
     with pytest.raises(RequestError, match="damaged"):
-        Model.load(folder, KNOWN)
+        Model.load(folder, known)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +118,7 @@ def test_a_card_that_says_something_else_is_refused_in_a_line(change, words, tmp
     folder, card = saved(tmp_path)
     (folder / "model.json").write_text(json.dumps({**card, **change}))
     with pytest.raises(RequestError, match=words) as told:
-        Model.load(folder, KNOWN)
+        Model.load(folder, known)
     assert "\n" not in str(told.value)
 
 
@@ -128,7 +131,7 @@ def test_damaged_weights_are_refused(how, tmp_path):
     if how != "gone":
         path.write_bytes({"cut": content[: len(content) // 2], "empty": b"", "text": b"weights" * 40}[how])
     with pytest.raises(RequestError, match="missing or damaged"):
-        Model.load(folder, KNOWN)
+        Model.load(folder, known)
 
 
 def test_a_walk_comes_back_to_where_it_began_in_even_steps():

@@ -179,11 +179,12 @@ def told_of(log: Path) -> set[str]:
 
 def preview(run: "Run", training: Training) -> None:
     """A sheet of samples, as a file."""
-    png = run.watch.sheet(run.model(training))
+    sheet = run.watch.sheet(run.model(training))
     folder = run.folder / "samples"
     folder.mkdir(exist_ok=True)
-    write_whole(folder / f"step-{training.step:09d}.png", png)
-    run.send(lambda logger: logger.picture(training.step, "samples", png))
+    write_whole(folder / f"step-{training.step:09d}{run.watch.preview}", sheet)
+    if run.watch.preview == ".png":
+        run.send(lambda logger: logger.picture(training.step, "samples", sheet))
 
 
 def verdict(run: "Run", training: Training, progress: float, device: torch.device) -> None:
@@ -192,7 +193,8 @@ def verdict(run: "Run", training: Training, progress: float, device: torch.devic
     if run.share is None:
         run.share = sample_share(run, model, progress, training.seconds)
     found = run.quick(model, 0)
-    best = found["fd"] < run.best.get("fd", float("inf"))
+    score = run.watch.known[0]
+    best = found[score] < run.best.get(score, float("inf"))
     if best:
         run.best = {**found, "step": training.step}
         model.save(run.folder / "best")
@@ -202,7 +204,7 @@ def verdict(run: "Run", training: Training, progress: float, device: torch.devic
         held = to_device(run.dataset.cut(spread(run.dataset.held_out, 512)), device)
         ahead = critic_advantage(training.game, held)  # type: ignore[arg-type]
         more["advantage"] = round(ahead, 4)
-    run.history.append(Standing(training.step, found["fd"], ahead))
+    run.history.append(Standing(training.step, found[score], ahead))
     rest = {EQUILIBRIUM: float(settled(run.history)), PLATEAU: float(plateau(run.history))}
     run.last = found | {name: rest[name] for name in run.rests}
     wanted = targets(run.recipe.until)

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -18,7 +18,6 @@ from .build import build_network
 from .errors import RequestError
 from .files import write_whole
 from .modality import Modality
-from .names import named
 from .recipe import Use, from_plain
 from .types import Sample, each
 
@@ -98,8 +97,8 @@ class Model:
         write_whole(folder / "model.json", json.dumps(card, indent=2).encode())
 
     @classmethod
-    def load(cls, folder: Path, modalities: Mapping[str, Any]) -> Self:
-        """Read a saved model back, ready to sample.
+    def load(cls, folder: Path, find: Callable[[str], Any]) -> Self:
+        """Read a saved model back, ready to sample; `find` gives a modality's class by its name.
 
         Raises:
             RequestError: no model there, one of another version, or a damaged one.
@@ -118,7 +117,7 @@ class Model:
         try:
             values = dict(card["modality"])
             name = values.pop("name")
-            modality = from_plain(named(name, modalities, "modality"), values, f"{folder}: modality")
+            modality = from_plain(find(name), values, f"{folder}: modality")
             use = from_plain(Use, card["generator"], f"{folder}: generator")
             latent = from_plain(int, card["latent"], f"{folder}: latent")
         except (KeyError, TypeError) as error:

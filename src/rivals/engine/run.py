@@ -6,7 +6,7 @@ recipe.json  modality.json  log.jsonl  samples/  state/  model/  best/  verdict.
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,17 +43,18 @@ class Watch:
     """What looks on while a run goes; the engine itself shows nothing.
 
     Args:
-        judge: a model's quick scores, from the samples of a seed, or a share of them; "fd" is the one that `best` is
-            chosen by.
-        sheet: a model's samples as one PNG.
-        told: called with each line of the log, as plain values.
-        known: the scores that `judge` gives.
+        judge: a model's quick scores, from the samples of a seed, or a share of them.
+        sheet: a model's samples as one file.
+        told: called with each line of the log, as plain values; where a run goes on, with its verdicts so far.
+        known: the scores that `judge` gives; the first is the one that `best` is chosen by, where lower is better.
+        preview: how a sheet's file ends.
     """
 
     judge: Callable[[Model, int, float], Scores]
     sheet: Callable[[Model], bytes]
     told: Callable[[Mapping[str, Any]], None] = lambda entry: None
     known: tuple[str, ...] = ("fd",)
+    preview: str = ".png"
 
 
 @dataclass
@@ -192,25 +193,24 @@ def resume(run: Run, training: Training, fabric: "Fabric") -> None:
     if extra["scaler"]:
         fabric.strategy.precision.load_state_dict(extra["scaler"])
     if run.first:
-        cut_log(run.folder / "log.jsonl", training.step)
+        kept = cut_log(run.folder / "log.jsonl", training.step)
+        verdicts = [entry for entry in kept if entry["kind"] == "verdict"]
+        run.watch.told({"kind": "resumed", "step": training.step, "verdicts": verdicts})
         drop_newer(run.folder / "state", training.step)  # damaged, and not to be kept instead of good ones
     for words in checkpoint.passed_over:
         run.write("event", training.step, words=words)
 
 
-def cut_log(path: Path, step: int) -> None:
-    """Drop the lines after `step`, and a last one that was cut short: they will be written again. Events stay."""
-    if not path.exists():
-        return
+def cut_log(path: Path, step: int) -> list[dict[str, Any]]:
+    """Drop what comes after `step`, and a last line that was cut short: it will be written again. Events stay."""
     kept = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        with suppress(ValueError):
             entry = json.loads(line)
-        except ValueError:
-            continue
-        if entry["step"] <= step or entry["kind"] == "event":
-            kept.append(line + "\n")
-    write_whole(path, "".join(kept).encode())
+            if entry["step"] <= step or entry["kind"] == "event":
+                kept.append(entry)
+    write_whole(path, "".join(json.dumps(entry) + "\n" for entry in kept).encode())
+    return kept
 
 
 def play(run: Run, fabric: "Fabric") -> Training:

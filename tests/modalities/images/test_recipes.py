@@ -7,6 +7,7 @@ from rivals.engine.errors import RequestError
 from rivals.engine.gamma import gamma_for
 from rivals.engine.method import Method
 from rivals.engine.methods import METHODS
+from rivals.engine.needs import rounds_a_second
 from rivals.engine.recipe import change
 from rivals.engine.schedule import Curve, Weight
 from rivals.modalities.images import Images
@@ -16,7 +17,6 @@ from rivals.modalities.images.recipes import (
     choose_augment,
     choose_recipe,
     needs,
-    rounds_a_second,
     settled,
     with_gamma,
 )

@@ -3,19 +3,18 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
 from rivals.engine.augment import Augment
-from rivals.engine.build import build_game
-from rivals.engine.cost import Cost, bytes_needed, cost, round_flops
 from rivals.engine.data import spread
 from rivals.engine.errors import RequestError
 from rivals.engine.gamma import PENALTIES, SHARE, gamma_for, weighed
 from rivals.engine.method import Method, Optimizer
 from rivals.engine.methods import METHODS
 from rivals.engine.names import named
+from rivals.engine.needs import Needs, needs_of
 from rivals.engine.recipe import Recipe, Use
 from rivals.engine.schedule import Curve, Weight
 
@@ -233,34 +232,10 @@ def with_gamma(
     return weighed(recipe, gamma, names)
 
 
-class Needs(NamedTuple):
-    """What a recipe takes."""
-
-    generator: Cost
-    critic: Cost
-    flops: float  # for one sample of a round
-    memory: int  # bytes
-
-
 def needs(recipe: Recipe, images: Images) -> Needs:
     """Parameters, operations and memory of a recipe, counted without running it."""
-    light = replace(recipe, spectral=False, generator_spectral=False)  # slow to set up on "meta", and next to no cost
-    with torch.device("meta"):
-        game = build_game(light, images)
-        labels = torch.zeros(2, dtype=torch.int64) if images.classes else None
-        z = torch.zeros(2, recipe.latent)
-        sample = torch.zeros(2 * recipe.pack, images.channels, images.height, images.width)
-    ours = cost(game.generator, z, *([] if labels is None else [labels]))
-    theirs = cost(game.critic, sample, *([] if labels is None or recipe.pack > 1 else [labels]))
-    penalties = len({"r1", "r2", "gradient_penalty", "dragan"} & set(recipe.critic_terms))
-    batch = min(recipe.micro_batch or recipe.batch, recipe.batch)
-    flops = round_flops(ours, theirs, penalties=penalties, critic_steps=recipe.critic_steps)
-    return Needs(ours, theirs, flops, bytes_needed(ours, theirs, batch=batch, penalties=penalties))
-
-
-def rounds_a_second(needed: Needs, batch: int, rate: float, share: float = 0.35) -> float:
-    """About how many rounds a second a device of `rate` operations a second plays, at a `share` of it in use."""
-    return rate * share / max(needed.flops * batch, 1.0) if math.isfinite(rate) else 0.0
+    labels = torch.zeros(2, dtype=torch.int64) if images.classes else None
+    return needs_of(recipe, images, (images.channels, images.height, images.width), labels)
 
 
 def settled(recipe: Recipe, images: Images) -> Recipe:
