@@ -23,7 +23,30 @@ def images(kind, make_pictures):
     return kind.of(pictures), dataset(pictures)
 
 
-FITTED = {"images": images}
+def tables(kind, make_pictures):
+    from rivals.modalities.tables.encode import encoders_of
+    from rivals.modalities.tables.modality import dataset
+
+    columns, cells = typed_table()
+    encoders = encoders_of(columns, [cells])
+    modality = kind(columns, encoders)
+    return modality, dataset(modality, encoders.compact(cells), torch.arange(48), torch.arange(48, 60))
+
+
+def typed_table():
+    import polars as pl
+
+    from rivals.modalities.tables.cells import typed
+    from rivals.modalities.tables.survey import infer
+
+    rows = range(60)
+    frame = pl.DataFrame({"age": [20 + 7 * n % 41 for n in rows], "group": ["abc"[n % 3] for n in rows],
+                          "paid": [f"{1.5 * (n % 17):.2f}" for n in rows]})  # fmt: skip
+    columns = infer(frame)
+    return columns, {column.name: typed(column, frame[column.name]) for column in columns}
+
+
+FITTED = {"images": images, "tables": tables}
 
 
 @pytest.fixture(params=MODALITIES)
@@ -41,19 +64,38 @@ def test_items_render_to_files_that_read_back_as_the_same_items(fitted, tmp_path
     name, modality, data = fitted
     real, cond = data.cut(torch.cat([data.train, data.held_out]))
     files = list(modality.render(real))
-    assert len(files) == len(leaves(real)[0])
-    classes = cond if cond is not None else torch.zeros(len(files))
-    for number, content in enumerate(files):
-        folder = tmp_path / "again" / "ab"[int(classes[number])]
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{number:04}{modality.suffix}").write_bytes(content)
+    assert READ_BACK[name](modality, files, real, cond, tmp_path)
+
+
+def pictures_again(modality, files, real, cond, folder):
     from rivals.modalities.images.cache import cut, load, survey
 
-    back = load(survey(tmp_path / "again"), height=8, width=8, channels=3)
+    for number, content in enumerate(files):
+        place = folder / "again" / "ab"[int(cond[number])]
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"{number:04}{modality.suffix}").write_bytes(content)
+    back = load(survey(folder / "again"), height=8, width=8, channels=3)
     again = cut(back, torch.arange(len(files)))
     rows = [sorted(zip(labels.tolist(), part.flatten(1).tolist(), strict=True)) for labels, part in
-            ((classes, leaves(real)[0]), (back.labels, again))]  # fmt: skip
-    assert rows[0] == rows[1], name
+            ((cond, real), (back.labels, again))]  # fmt: skip
+    return len(files) == len(real) and rows[0] == rows[1]
+
+
+def rows_again(modality, files, real, cond, folder):
+    import polars as pl
+
+    from rivals.modalities.tables.cells import typed
+
+    (content,) = files
+    frame = pl.read_csv(content, infer_schema=False)
+    again = {column.name: typed(column, frame[column.name]) for column in modality.columns}
+    was = modality.encoders.decode(real)
+    same = [torch.equal(*(torch.nan_to_num(torch.from_numpy(part)) for part in pair))
+            for name in was for pair in zip(was[name], again[name], strict=True) if pair[0] is not None]  # fmt: skip
+    return len(frame) == len(real) and len(same) == 3 and all(same)
+
+
+READ_BACK = {"images": pictures_again, "tables": rows_again}
 
 
 def test_all_networks_play_with_what_the_modality_tells_them(fitted):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def train(
-    source: str | Path,
+    source: Any,
     *,
     out: str | Path | None = None,
     method: str | Method | None = None,
@@ -43,15 +43,18 @@ def train(
     device: str = "auto",
     precision: str | None = None,
     features: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    query: str | None = None,
     loggers: Sequence[str] = ("tensorboard",),
     checkpoint_seconds: float = 20.0,
     tell: Tell = lambda entry: None,
     command: Command | None = None,
 ) -> Model:
-    """Train a GAN on pictures and return its generator, the running average at the end.
+    """Train a GAN on pictures or on a table, and return its generator, the running average at the end.
 
     Args:
-        source: a folder, zip, .npz, IDX files, a Parquet or Arrow table, or a built-in name (`digits`, `faces`).
+        source: pictures: a folder, zip, .npz, IDX files, a Parquet or Arrow table of them, or a built-in name
+            (`digits`, `faces`); rows: a CSV, TSV, Parquet, Arrow or Excel file, a database's URL, or a data frame.
         out: the run's folder; `runs/NAME` if not given. It may not hold another run.
         method: a name in `rivals.engine.methods.METHODS`, or a JSON file or a `Method` of one's own; "r3gan" if not
             given.
@@ -66,6 +69,8 @@ def train(
         device: "auto", "cpu", "cuda" or "mps".
         precision: "32-true", "bf16-mixed" or "16-mixed".
         features: the feature space of the verdict; chosen from the data if not given.
+        columns: of a table, kinds that are given rather than found, such as {"age": "integer"}.
+        query: what to read from a database: SQL, or a table's name.
         loggers: any of "tensorboard", "mlflow", "wandb".
         checkpoint_seconds: time between checkpoints.
         tell: called with every line of the log and with what was found and chosen before the first step.
@@ -93,6 +98,7 @@ def train(
         own=own,
         changes=changes,
         asked={name: value for name, value in asked.items() if value is not None},
+        data={"columns": dict(columns or {}), "query": query},
         features=features,
         processes=None if command is None else command.processes,
         resume=resume,
@@ -132,6 +138,12 @@ def silent(entry: Mapping[str, Any]) -> None:
 
 def preparation(source: Any) -> Callable[[Request, Mapping[str, Any] | None, torch.device, Tell], Job]:
     """What looks at this kind of data and makes a job of it; only its own libraries are imported."""
+    from .modalities.tables.reading import is_table
+
+    if is_table(source):
+        from .table_jobs import prepare as prepare_table
+
+        return prepare_table
     from .picture_jobs import prepare
 
     return prepare
@@ -156,7 +168,7 @@ def carry_out(
 
     first = fabric.is_global_zero
     about = {"source": job.source, "data_sha256": job.content}
-    watch = Watch(quick, job.sheet, tell if first else silent, job.scores, job.preview)
+    watch = Watch(quick, job.sheet, tell if first else silent, job.scores, job.preview, job.finish)
     run = Run(job.folder, job.recipe, job.modality, job.dataset(fabric.device), watch, about, made, checkpoint_seconds)
     try:
         training = play(run, fabric)

@@ -51,31 +51,46 @@ PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
     '  rivals train faces --until "fd_share<5" --minutes 60\n\n'
     "  rivals train photos/ --out runs/photos --resume\n\n"
     "  rivals train photos/ --processes 2\n\n"
+    "  rivals train patients.csv --minutes 5 --column zip=category\n\n"
     "  torchrun --nproc-per-node=2 -m rivals train photos/"
 )
 def train(
-    source: Annotated[str, typer.Argument(help="Folder, zip, .npz, IDX, Parquet or Arrow of pictures; digits; faces.")],
-    method: Annotated[str | None, typer.Option(help="A method; `rivals recipes` lists them. [default: r3gan]")] = None,
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="Pictures: folder, zip, .npz, IDX, Parquet, digits, faces. Rows: CSV, Parquet, Excel, database URL."
+        ),
+    ],
+    method: Annotated[
+        str | None, typer.Option(help="A method; `rivals recipes` lists them.", show_default="r3gan")
+    ] = None,
     recipe: Annotated[Path | None, typer.Option(help="A recipe as JSON, such as another run's recipe.json.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Change a setting: optimizer.lr=1e-4. May be repeated.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="The run's folder. [default: runs/NAME]")] = None,
-    minutes: Annotated[float | None, typer.Option(help="Train this long. [default: 10]")] = None,
+    out: Annotated[Path | None, typer.Option(help="The run's folder.", show_default="runs/NAME")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Train this long.", show_default="10")] = None,
     steps: Annotated[int | None, typer.Option(help="Train this many steps.")] = None,
     until: Annotated[
         str | None, typer.Option(help='Stop at "fd<5", "fd<5, agreement>97", "plateau", "equilibrium".')
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of weights, noise, data order. [default: 0]")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of weights, noise, data order.", show_default="0")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, or begin it.")] = False,
     device: Annotated[Device, typer.Option(help="Where to train.")] = Device.auto,
     precision: Annotated[
-        Precision | None, typer.Option(help="Floating-point precision. [default: bf16 on a GPU that has it, else 32]")
+        Precision | None,
+        typer.Option(help="Floating-point precision.", show_default="bf16 on a GPU that has it, else 32"),
     ] = None,
-    features: Annotated[str | None, typer.Option(help="Feature space of the verdict. [default: by the data]")] = None,
+    features: Annotated[
+        str | None, typer.Option(help="Feature space of the verdict.", show_default="by the data")
+    ] = None,
+    column: Annotated[
+        list[str] | None, typer.Option(help="Of a table, what a column is: age=integer. May be repeated.")
+    ] = None,
+    query: Annotated[str | None, typer.Option(help="Of a database: SQL, or a table's name.")] = None,
     loggers: Annotated[str, typer.Option(help="By comma: tensorboard, mlflow, wandb; or none.")] = "tensorboard",
     processes: Annotated[
-        int | None, typer.Option(min=1, help="Processes on a CPU. [default: measured with --minutes, else 1]")
+        int | None, typer.Option(min=1, help="Processes on a CPU.", show_default="measured with --minutes, else 1")
     ] = None,
     checkpoint_every: Annotated[float, typer.Option(help="Seconds between checkpoints.", min=0)] = 20.0,
 ) -> None:
@@ -101,6 +116,8 @@ def train(
             device=device.value,
             precision=None if precision is None else PRECISIONS[precision.value],
             features=features,
+            columns=dict(split_setting(text, "--column") for text in column or []),
+            query=query,
             loggers=[name.strip() for name in loggers.split(",") if name.strip() not in ("", "none")],
             checkpoint_seconds=checkpoint_every,
             tell=display,
@@ -119,11 +136,13 @@ def compare(
     methods: Annotated[
         str, typer.Option(help="By comma: names of `rivals recipes`, or JSON files.")
     ] = "r3gan,wgan-gp,hinge",
-    minutes: Annotated[float | None, typer.Option(help="Train each run this long. [default: 5]")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Train each run this long.", show_default="5")] = None,
     steps: Annotated[int | None, typer.Option(help="Train each run this many steps.")] = None,
     seeds: Annotated[int, typer.Option(help="Runs a method gets; from 2 on there are intervals.")] = 1,
-    out: Annotated[Path | None, typer.Option(help="The comparison's folder. [default: runs/compare-NAME]")] = None,
-    features: Annotated[str | None, typer.Option(help="Feature space of the verdicts. [default: by the data]")] = None,
+    out: Annotated[Path | None, typer.Option(help="The comparison's folder.", show_default="runs/compare-NAME")] = None,
+    features: Annotated[
+        str | None, typer.Option(help="Feature space of the verdicts.", show_default="by the data")
+    ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Change a setting of every recipe: batch=64. May be repeated.")
     ] = None,
@@ -155,15 +174,20 @@ def compare(
     epilog="Examples:\n\n"
     "  rivals sample runs/digits --count 100 --wish 7 --seed 1 --out sevens/\n\n"
     "  rivals sample runs/digits --grid --out sheet.png\n\n"
-    "  rivals sample runs/digits --interpolate --out walk.gif"
+    "  rivals sample runs/digits --interpolate --out walk.gif\n\n"
+    "  rivals sample runs/patients --count 100000 --wish 'age=25..40, sex=F' --out synthetic.parquet"
 )
 def sample(
     run: Annotated[Path, typer.Argument(help="A run's folder, or a model's.")],
     count: Annotated[int, typer.Option(help="How many samples (or frames).", min=1)] = 64,
-    wish: Annotated[str | None, typer.Option(help="A class, or several by comma.")] = None,
+    wish: Annotated[str | None, typer.Option(help="A class, or several by comma; of rows: age=25..40, sex=F.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same samples.")] = 0,
     out: Annotated[
-        Path | None, typer.Option(help="Folder of PNGs; a .png with --grid; .gif or .mp4 with --interpolate.")
+        Path | None,
+        typer.Option(help="Folder of PNGs; a .png with --grid; .gif or .mp4 with --interpolate; a table's file."),
+    ] = None,
+    balance: Annotated[
+        str | None, typer.Option(help="Of a table: as many rows of each category of this column.")
     ] = None,
     grid: Annotated[bool, typer.Option("--grid", help="One sheet instead of a file a sample.")] = False,
     interpolate: Annotated[bool, typer.Option("--interpolate", help="A walk between samples, as GIF or MP4.")] = False,
@@ -183,6 +207,7 @@ def sample(
         wish=wish,
         seed=seed,
         out=out,
+        balance=balance,
         grid=grid,
         interpolate=interpolate,
         progress=lambda done, total: display({"kind": "writing", "done": done, "total": total}),
@@ -219,7 +244,8 @@ def recipes(name: Annotated[str | None, typer.Argument(help="A method, for all o
 def report(
     runs: Annotated[list[Path], typer.Argument(help="A run's folder, or several for one page side by side.")],
     out: Annotated[
-        Path | None, typer.Option(help="Of several runs, the page. [default: report.html in the folder they share]")
+        Path | None,
+        typer.Option(help="Of several runs, the page.", show_default="report.html in the folder they share"),
     ] = None,
 ) -> None:
     """Write a run's page, report.html, again; or show several runs side by side, ranked where that is fair."""

@@ -1,5 +1,7 @@
 """What the verbs of the command line share."""
 
+import atexit
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,16 +26,18 @@ def shown(
     except KeyboardInterrupt:
         display.clear()
         say(f"interrupted: {saved}")
+        atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)  # an impatient second one finds all put away
         raise typer.Exit(130) from None
     finally:
         display.clear()
 
 
-def split_setting(text: str) -> tuple[str, str]:
+def split_setting(text: str, option: str = "--set") -> tuple[str, str]:
     """`optimizer.lr=1e-4` in two."""
     path, sign, value = text.partition("=")
     if not sign or not path.strip():
-        raise RequestError(f"--set {text!r} does not read as NAME=VALUE, such as optimizer.lr=1e-4")
+        example = {"--set": "optimizer.lr=1e-4"}.get(option, "age=integer")
+        raise RequestError(f"{option} {text!r} does not read as NAME=VALUE, such as {example}")
     return path.strip(), value.strip()
 
 

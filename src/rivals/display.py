@@ -12,6 +12,8 @@ from rich.text import Text
 
 from .engine.words import duration, short
 
+COLUMNS = 40  # of a table that are told of
+
 
 class Display:
     """Shows a run's log as it comes: one changing line on a terminal, plain lines every `pause` seconds elsewhere."""
@@ -23,6 +25,7 @@ class Display:
         self.shown = 0.0
         self.seconds = 0.0
         self.quality = ""
+        self.items = "samples"
         self.curve: list[float] = []  # the distance, verdict by verdict
         self.began: dict[str, float] = {}  # when each kind of reading was first told of
 
@@ -37,9 +40,11 @@ class Display:
             "fetching": self.preparing,
             "learning": self.preparing,
             "found": self.found,
+            "columns": self.columns,
             "plan": self.plan,
             "spread": self.spread,
             "round": self.round,
+            "resumed": self.resumed,
             "verdict": self.verdict,
             "event": self.event,
             "judging": self.judging,
@@ -126,13 +131,25 @@ class Display:
         for note in found["notes"]:
             self.say(f"  {escape(note)}")
 
+    def columns(self, entry: Mapping[str, Any]) -> None:
+        """What a table's columns are, a line each; of wide tables the first."""
+        columns = entry["columns"]
+        self.say(f"[bold]Found[/] {entry['rows']:,} rows of {len(columns)} columns in {escape(entry['name'])}")
+        for column in columns[:COLUMNS]:
+            gaps = f", {column.missing:,} missing" if column.missing else ""
+            self.say(f"  {escape(column.name[:30]):30} {column.kind:9} {escape(column.why)}{gaps}")
+        if len(columns) > COLUMNS:
+            self.say(f"  ... and {len(columns) - COLUMNS} more")
+        for note in entry["notes"]:
+            self.say(f"  {escape(note)}")
+
     def plan(self, entry: Mapping[str, Any]) -> None:
         """What was chosen, and why."""
         recipe = entry["recipe"]
-        data = "x".join(str(recipe["data"][name]) for name in ("width", "height"))
+        self.items = entry["items"]
         ours, theirs = entry["parameters"]
         self.say(
-            f"[bold]Chosen[/] {recipe['method']} at {data}, {recipe['data']['channels']} channels; generator "
+            f"[bold]Chosen[/] {recipe['method']} at {entry['shape']}; generator "
             f"{recipe['generator']['name']} {short(ours)} and critic {short(theirs)} "
             f"parameters; batch {recipe['batch']}"
         )
@@ -160,7 +177,7 @@ class Display:
         )
         right = entry["accuracy"]
         self.line(
-            f"{100 * progress:3.0f} % step {entry['step']}  {entry['rate']:.0f} pictures/s  {left} left  "
+            f"{100 * progress:3.0f} % step {entry['step']}  {entry['rate']:.0f} {self.items}/s  {left} left  "
             f"losses: {sides}  "
             f"critic right: real {right['real']:.0f} % fake {right['fake']:.0f} % held-out {right['held_out']:.0f} %"
             f"{self.quality}",
@@ -169,11 +186,18 @@ class Display:
 
     def verdict(self, entry: Mapping[str, Any]) -> None:
         """The quality now, the best so far, and the way there."""
-        self.curve.append(entry["scores"]["fd_share"])
+        scores = entry["scores"]
+        self.curve.append(scores["fd_share"] if "fd_share" in scores else scores["two_sample"])
         unicode = "utf" in (self.console.encoding or "").lower()
         way = f"  {sparkline(self.curve)}" if unicode and len(self.curve) > 1 else ""
-        best = "" if entry["best"] else f", best {min(self.curve):.2f} %"
+        best = "" if entry["best"] else f", best {min(self.curve):.3g}{' %' * ('fd_share' in scores)}"
         self.quality = f"  quality: {scores_words(entry['scores'])}{best}{way}"
+
+    def resumed(self, entry: Mapping[str, Any]) -> None:
+        """The way of the quality before a run was interrupted or went back, on which the rest follows."""
+        self.curve, self.quality = [], ""
+        for verdict in entry["verdicts"]:
+            self.verdict(verdict)
 
     def event(self, entry: Mapping[str, Any]) -> None:
         """Something happened."""
@@ -186,8 +210,8 @@ class Display:
     def done(self, entry: Mapping[str, Any]) -> None:
         """The end."""
         verdict = entry["verdict"]
-        scores, floor = scores_words(verdict["scores"]), scores_words(verdict["floor"])
-        self.say(f"[bold green]Done[/] {scores} (real against real: {floor})")
+        floor = f" (real against real: {scores_words(verdict['floor'])})" if verdict["floor"] else ""
+        self.say(f"[bold green]Done[/] {scores_words(verdict['scores'])}{floor}")
         self.say(f"  page: {escape(entry['folder'])}/report.html   samples: rivals sample {escape(entry['folder'])}")
 
 
@@ -197,6 +221,8 @@ def scores_words(scores: Mapping[str, float]) -> str:
     >>> scores_words({"fd": 1.234, "fd_share": 0.9, "agreement": 97.0})
     'FD 1.23 (0.90 % of variance), agreement 97.0 %'
     """
+    if "two_sample" in scores:
+        return f"two-sample AUC {scores['two_sample']:.3f} (0.5: as real), columns alike to {scores['shapes']:.1f} %"
     words = f"FD {scores['fd']:.3g} ({scores['fd_share']:.2f} % of variance)"
     return words + (f", agreement {scores['agreement']:.1f} %" if "agreement" in scores else "")
 

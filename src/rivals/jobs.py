@@ -62,6 +62,11 @@ class Judge(Protocol):
         ...
 
 
+def as_it_is(model: Model) -> Model:
+    """The model itself."""
+    return model
+
+
 @dataclass(frozen=True)
 class Job:
     """All that a run is made from.
@@ -79,6 +84,7 @@ class Job:
         judge: makes the judge; told of progress.
         sheet: some samples of a model as one file, in the format of `preview`.
         preview: how previews' files end.
+        finish: what a model goes through before it is looked at or saved.
         spread: over processes and threads; None where others than we decide it.
     """
 
@@ -94,6 +100,7 @@ class Job:
     judge: Callable[[Tell], Judge]
     sheet: Callable[[Model], bytes]
     preview: str = ".png"
+    finish: Callable[[Model], Model] = as_it_is
     spread: Spread | None = None
 
 

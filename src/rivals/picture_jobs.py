@@ -34,6 +34,8 @@ def prepare(request: Request, stored: Mapping[str, Any] | None, device: torch.de
     Raises:
         RequestError: the request can't be served.
     """
+    if request.data.get("columns") or request.data.get("query"):
+        raise RequestError(f"columns and queries are for tables, and {request.source} is none")
     looked = survey(
         request.source, progress=lambda done, total: tell({"kind": "reading", "done": done, "total": total})
     )
@@ -44,7 +46,17 @@ def prepare(request: Request, stored: Mapping[str, Any] | None, device: torch.de
     frame = Frame(**recipe.data)
     needed = needs(recipe, expected_images(looked, frame))  # before decoding: what can't be done costs no time
     told = estimate(recipe, needed, device, "data.height and data.width, or the networks' width")
-    tell({"kind": "plan", "folder": str(request.folder), "recipe": asdict(recipe), "reasons": reasons, **told})
+    tell(
+        {
+            "kind": "plan",
+            "folder": str(request.folder),
+            "recipe": asdict(recipe),
+            "reasons": reasons,
+            **told,
+            "items": "pictures",
+            "shape": f"{frame.width}x{frame.height}, {frame.channels} channels",
+        }
+    )
     pictures = load_pictures(
         looked, **frame._asdict(), progress=lambda at, all_: tell({"kind": "decoding", "done": at, "total": all_})
     )

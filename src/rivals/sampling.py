@@ -1,4 +1,4 @@
-"""Samples as files: one PNG each, a sheet, or a walk between them as GIF or MP4."""
+"""Samples as files: one PNG each, a sheet, or a walk between them as GIF or MP4; rows of a table as one file."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +21,7 @@ def write_samples(
     out: Path | None,
     grid: bool = False,
     interpolate: bool = False,
+    balance: str | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Path:
     """Write samples of a model; nothing is overwritten.
@@ -33,6 +34,12 @@ def write_samples(
     """
     if grid and interpolate:
         raise RequestError("--grid and --interpolate are two things: ask for one at a time")
+    if model.name == "tables":
+        if grid or interpolate:
+            raise RequestError("--grid and --interpolate are for pictures, and this model makes rows of a table")
+        return write_rows(model, run, count, wish, balance, seed, out, progress)
+    if balance is not None:
+        raise RequestError("--balance is for tables; pictures of several classes in turn: --wish cat,dog")
     if grid or interpolate:
         return write_one(model, run, count, wish, seed, out, interpolate)
     folder = out or run / f"samples-seed{seed}"
@@ -48,6 +55,33 @@ def write_samples(
             number += 1
         progress(number, count)
     return folder
+
+
+def write_rows(
+    model: Model,
+    run: Path,
+    count: int,
+    wish: str | None,
+    balance: str | None,
+    seed: int,
+    out: Path | None,
+    progress: Callable[[int, int], None],
+) -> Path:
+    """Rows as one table, in the format that the name asks for."""
+    from .modalities.tables.sampling import balanced, frames
+    from .modalities.tables.writing import check_writable, write_table
+
+    if wish is not None and balance is not None:
+        raise RequestError("--wish and --balance are two things: ask for one at a time")
+    path = out or run / f"synthetic-seed{seed}.csv"
+    check_writable(path)
+    rows = (
+        frames(model, count, seed=seed, wish=wish, progress=progress)
+        if balance is None
+        else balanced(model, count, balance, seed=seed, progress=progress)
+    )
+    write_table(rows, path)
+    return path
 
 
 def write_one(

@@ -66,7 +66,7 @@ class Model:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             raw = self.network.eval()(z.to(device), None if cond is None else cond.to(device))
-        return each(lambda part: part.float().cpu(), self.modality.show(raw))
+            return each(lambda part: part.float().cpu(), self.modality.show(raw))
 
     def interpolate(self, frames: int, *, seed: int = 0, wish: str | None = None, stops: int = 5) -> Sample:
         """A walk of `frames` samples through `stops` points of noise and back to the first, of equal length each."""

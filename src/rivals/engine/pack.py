@@ -18,7 +18,10 @@ def packed(sample: Sample, pack: int) -> Sample:
 
 
 class Packed(nn.Module):
-    """A critic for packs, shown single samples: one verdict for each `pack` of them, without conditions."""
+    """A critic for packs, shown single samples: one verdict for each `pack` of them.
+
+    Conditions that are rows of numbers are packed like the samples; class numbers can't be.
+    """
 
     def __init__(self, critic: nn.Module, pack: int) -> None:
         super().__init__()
@@ -26,7 +29,8 @@ class Packed(nn.Module):
 
     def forward(self, sample: Sample, cond: Tensor | None = None) -> Verdict:
         """(batch, channels, ...) -> Verdict on (batch / pack) packs."""
-        if cond is not None:
+        if cond is not None and cond.ndim < 2:
             raise RequestError("packs take no labels: leave pack at 1, or the labels out")
-        verdict: Verdict = self.critic(packed(sample, self.pack), None)
+        both = None if cond is None else cond.reshape(-1, self.pack * cond.shape[1])
+        verdict: Verdict = self.critic(packed(sample, self.pack), both)
         return verdict

@@ -17,7 +17,7 @@ from .between import Beat, between_rounds, preview_next, verdict_next, watcher_o
 from .build import bare, build_game, build_optimizers, build_pace
 from .checkpoint import drop_newer, newest_checkpoint, restore, save_checkpoint
 from .compiled import compile_parts
-from .data import Dataset, batches, to_device
+from .data import Dataset, to_device
 from .equilibrium import Standing, plateau_words, settled_words
 from .errors import RequestError, StoppedError
 from .files import full_disk_told, write_whole
@@ -27,6 +27,7 @@ from .loggers import Logger, numbers
 from .modality import Modality
 from .model import Model
 from .parallel import any_process, from_first, processes
+from .privacy import Private, turns
 from .recipe import Recipe, plain
 from .schedule import EQUILIBRIUM, PLATEAU, RESTS, Budget, targets
 from .spending import Spent
@@ -48,6 +49,7 @@ class Watch:
         told: called with each line of the log, as plain values; where a run goes on, with its verdicts so far.
         known: the scores that `judge` gives; the first is the one that `best` is chosen by, where lower is better.
         preview: how a sheet's file ends.
+        finish: what a model goes through before it is looked at or saved.
     """
 
     judge: Callable[[Model, int, float], Scores]
@@ -55,6 +57,7 @@ class Watch:
     told: Callable[[Mapping[str, Any]], None] = lambda entry: None
     known: tuple[str, ...] = ("fd",)
     preview: str = ".png"
+    finish: Callable[[Model], Model] = lambda model: model
 
 
 @dataclass
@@ -69,6 +72,7 @@ class Run:
     about: Mapping[str, Any] = field(default_factory=dict)
     loggers: Sequence[Logger] = ()
     checkpoint_seconds: float = 20.0
+    private: Private | None = None
     best: Scores = field(default_factory=dict)
     last: Scores = field(default_factory=dict)
     history: list[Standing] = field(default_factory=list)
@@ -93,11 +97,11 @@ class Run:
         return processes()[0] == 0
 
     def model(self, training: Training) -> Model:
-        """The running average as a model, sharing its weights."""
+        """The running average as a model; it shares its weights where nothing more is done to it."""
         about = {"method": self.recipe.method, "step": training.step, **self.about}
         recipe = self.recipe
         network = bare(training.average, recipe, self.modality)
-        return Model(network, self.modality, recipe.modality, recipe.generator, recipe.latent, about)
+        return self.watch.finish(Model(network, self.modality, recipe.modality, recipe.generator, recipe.latent, about))
 
     def quick(self, model: Model, seed: int) -> Scores:
         """A model's quick scores, from as many samples as in all verdicts of this run."""
@@ -264,14 +268,14 @@ def go_on(run: Run, training: Training, fabric: "Fabric", asked: Callable[[], bo
     budget = Budget(recipe.steps, seconds)
     targets(recipe.until, run.watch.known)  # refuses what is no score
     pace = build_pace(recipe)
-    data = batches(run.dataset, recipe.batch, recipe.seed, fabric.device, start=training.step * pace.batches)
+    data, critic = turns(recipe, run.private, run.dataset, run.modality, fabric.device, training.step * pace.batches)
     if recipe.until is not None and run.reached == recipe.until:
         return
     behind = from_first(budget.progress(training.step, training.seconds), fabric.device)
-    beat = Beat(run.checkpoint_seconds, watcher=watcher_of(run, training.step) if run.first else None)
+    beat = Beat(run.checkpoint_seconds, watcher=watcher_of(run, training.step))
     beat.verdict_at = from_first(verdict_next(run, behind, training.seconds), fabric.device)
     beat.preview_at = preview_next(run, behind, training.seconds)
-    for played in rounds(training, data, budget, pace=pace, fabric=fabric, seed=recipe.seed):
+    for played in rounds(training, data, budget, pace=pace, fabric=fabric, seed=recipe.seed, update_critic=critic):
         began = time.perf_counter()
         progress = from_first(budget.progress(training.step, training.seconds), fabric.device)
         between_rounds(run, training, fabric, played, progress, beat)

@@ -82,11 +82,12 @@ def halves(verdict: Verdict) -> tuple[Verdict, Verdict]:
 
 
 def squared_gradient(logits: tuple[Tensor, ...], sample: Sample) -> Tensor:
-    """Squared norm of each sample's gradient of the summed logits, shape (batch,), differentiable."""
+    """Squared norm of the summed logits' gradient, differentiable: one for each sample, or pack of samples (n,)."""
     total = torch.stack([part.float().sum() for part in logits]).sum()
     inputs = [part for part in leaves(sample) if part.requires_grad]
     gradients = torch.autograd.grad(total, inputs, create_graph=True)
-    return torch.stack([gradient.float().square().flatten(1).sum(1) for gradient in gradients]).sum(0)
+    packs = len(logits[0])  # a pack's gradient is that of all its samples
+    return torch.stack([gradient.float().square().reshape(packs, -1).sum(1) for gradient in gradients]).sum(0)
 
 
 def leaves(sample: Sample) -> tuple[Tensor, ...]:
@@ -110,4 +111,15 @@ def each(function: Callable[..., Tensor], sample: Sample, *others: Sample) -> Sa
 
 def leaf(sample: Sample) -> Sample:
     """Cut the sample off from what made it, ready for gradients with respect to it."""
-    return each(lambda part: part.detach().requires_grad_(part.is_floating_point()), sample)
+    return each(point, sample)
+
+
+def point(part: Tensor) -> Tensor:
+    """A tensor to take gradients at, cut off from what made it.
+
+    Inside `torch.func` (see `privacy.py`) no tensor can be marked so: there the samples come marked, and all that is
+    made of them is.
+    """
+    if torch._C._functorch.is_functorch_wrapped_tensor(part):
+        return part
+    return part.detach().requires_grad_(part.is_floating_point())

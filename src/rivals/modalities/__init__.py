@@ -5,7 +5,7 @@ from typing import Any
 
 from rivals.engine.names import named
 
-MODALITIES = {"images": "rivals.modalities.images:Images"}
+MODALITIES = {"images": "rivals.modalities.images:Images", "tables": "rivals.modalities.tables:Tables"}
 
 
 def modality(name: str) -> Any:

@@ -1,0 +1,65 @@
+"""Verdicts on table models: quick ones during training, and the whole one at the end."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from rivals.engine.model import Model
+
+from .columns import CODED, NUMERIC, Column, Typed
+from .fidelity import coded, shapes
+from .rows import Rows
+from .sampling import drawn, frames
+from .two_sample import two_sample
+
+QUICK = 2_000  # rows of a quick verdict on either side
+FULL = 20_000  # rows of the whole one
+SEED = 1
+
+
+@dataclass(frozen=True)
+class TableJudge:
+    """Judges models against rows that no generator has learned from.
+
+    Args:
+        columns: of the table.
+        held_out: typed cells of some held-out rows, for quick verdicts.
+        train_frame, held_out_frame: rows of both parts as they stand in the table.
+        content: sha256 of the table.
+        tell: called with progress.
+    """
+
+    columns: tuple[Column, ...]
+    held_out: Rows
+    train_frame: Callable[[], pl.DataFrame]
+    held_out_frame: Callable[[], pl.DataFrame]
+    content: str
+    tell: Callable[[Mapping[str, Any]], None] = lambda entry: None
+
+    def quick(self, model: Model, seed: int, share: float) -> dict[str, float]:
+        """`two_sample`, the area under the curve of a classifier that tells fakes from held-out rows, and `shapes`.
+
+        The second is how alike the columns' distributions are, in percent, the mean over the columns.
+        """
+        count = max(min(round(share * QUICK), len(self.held_out)), 20)
+        cells = drawn(model, count, seed=100 + seed)
+        fake, real = rows_of(self.columns, cells, count), self.held_out.drawn(count, seed)
+        alike = shapes(*coded(real, fake))
+        value = two_sample(real, fake, folds=2, seed=seed).value
+        return {"two_sample": round(value, 4), "shapes": round(100 * float(np.nanmean(alike)), 3)}
+
+    def frame(self, model: Model, seed: int = SEED) -> pl.DataFrame:
+        """Samples for the whole verdict, as many as there are real rows to compare with."""
+        return pl.concat(frames(model, FULL, seed=seed))
+
+
+def rows_of(columns: Sequence[Column], cells: Mapping[str, Typed], count: int) -> Rows:
+    """Typed cells as rows for judging."""
+    numbers = {c.name: cells[c.name].numbers for c in columns if c.name in cells and c.kind in NUMERIC}
+    coded_ = {c.name: c for c in columns if c.name in cells and c.kind in CODED and len(c.categories) > 1}
+    codes = {name: cells[name].codes for name in coded_}
+    levels = {name: column.categories for name, column in coded_.items()}
+    return Rows(count, numbers, codes, levels)  # type: ignore[arg-type]  # each kind of column has its array

@@ -1,0 +1,169 @@
+"""The encoded row: scalars first, then one softmax segment after the other; and what turns logits into such rows."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import accumulate
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A run of places of the encoded row that belong together.
+
+    Args:
+        column: the column they belong to.
+        start: the first place.
+        width: how many places; 1 for a scalar, at least 2 for a softmax.
+        kind: "scalar", a number in [-1, 1], or "softmax", a one-hot.
+        role: what it says of the column: "value" and "mode" of numbers, "category", and of dates "day", "day mode",
+            "time", "time mode", "weekday", "month", "day of month".
+    """
+
+    column: str
+    start: int
+    width: int
+    kind: Literal["scalar", "softmax"]
+    role: str
+
+
+class Part(NamedTuple):
+    """A segment before it has its place; a width of 0 is a scalar."""
+
+    role: str
+    width: int = 0
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where everything of an encoded row is. All scalars come before all softmax segments, without gaps."""
+
+    segments: tuple[Segment, ...]
+
+    @cached_property
+    def width(self) -> int:
+        """Places of a row."""
+        return self.segments[-1].start + self.segments[-1].width if self.segments else 0
+
+    @cached_property
+    def scalars(self) -> tuple[Segment, ...]:
+        """The segments of single numbers: places 0, 1, 2, ..."""
+        return tuple(segment for segment in self.segments if segment.kind == "scalar")
+
+    @cached_property
+    def softmaxes(self) -> tuple[Segment, ...]:
+        """The segments of one-hots."""
+        return tuple(segment for segment in self.segments if segment.kind == "softmax")
+
+
+def layout_of(parts: Iterable[tuple[str, Part]]) -> Layout:
+    """The layout of (column, part), in the order given within the scalars and within the softmaxes."""
+    parts = list(parts)
+    ordered = [item for item in parts if not item[1].width] + [item for item in parts if item[1].width]
+    starts = accumulate((max(part.width, 1) for _, part in ordered), initial=0)
+    return Layout(
+        tuple(
+            Segment(column, start, max(part.width, 1), "softmax" if part.width else "scalar", part.role)
+            for (column, part), start in zip(ordered, starts, strict=False)
+        )
+    )
+
+
+class _Places(NamedTuple):
+    """A layout's softmax places as tensors, counted from the first of them."""
+
+    scalars: int
+    segment: Tensor  # (places,) which softmax a place belongs to
+    within: Tensor  # (places,) which slot of it the place is
+    starts: Tensor  # (softmaxes,) the first place of each
+    member: Tensor  # (places, softmaxes) 1 where the place belongs to the softmax
+
+
+@lru_cache(maxsize=32)  # asked for at every step; the same layout always has the same places
+def _places(layout: Layout, device: torch.device, dtype: torch.dtype) -> _Places:
+    widths = torch.tensor([segment.width for segment in layout.softmaxes], dtype=torch.long)
+    starts = widths.cumsum(0) - widths
+    segment = torch.arange(len(widths)).repeat_interleave(widths)
+    member = segment[:, None] == torch.arange(len(widths))
+    within = torch.arange(len(segment)) - starts[segment]
+    return _Places(
+        len(layout.scalars), segment.to(device), within.to(device), starts.to(device), member.to(device, dtype)
+    )
+
+
+def relax(raw: Tensor, layout: Layout, tau: float, hard: bool = False) -> Tensor:
+    """What the critic sees of a generator's output: tanh of scalars, Gumbel-softmax of segments (Jang et al., 2017).
+
+    All segments at once, twice differentiable. The noise comes from torch's own generator of random numbers.
+
+    Args:
+        raw: (n, width), the generator's output.
+        layout: of the row.
+        tau: temperature, above 0; the smaller, the nearer to one-hots.
+        hard: exact one-hots, with the gradient of the soft ones (straight through).
+
+    Returns:
+        (n, width): scalars in [-1, 1], every softmax segment sums to 1.
+    """
+    raw, places = _ready(raw, layout)
+    scalars, logits = raw.split([places.scalars, raw.shape[1] - places.scalars], 1)
+    noise = torch.empty_like(logits).exponential_().clamp_min_(torch.finfo(logits.dtype).tiny).log_().neg_()
+    with torch.autocast(raw.device.type, enabled=False):  # sums of shares in half precision are no shares
+        shifted, sums = _exponentials((logits + noise) / tau, places)
+        soft = shifted * (sums.reciprocal() @ places.member.T)
+    if hard:
+        one_hot = torch.zeros_like(soft).scatter_(1, _first_largest(soft.detach(), places) + places.starts, 1.0)
+        soft = one_hot + (soft - soft.detach())
+    return torch.cat([scalars.tanh(), soft], 1)
+
+
+def log_softmax_segments(raw: Tensor, layout: Layout) -> Tensor:
+    """The log-probabilities of all slots, for a term that asks for a value: (n, width) -> (n, width).
+
+    Scalars have none and are 0.
+    """
+    raw, places = _ready(raw, layout)
+    scalars, logits = raw.split([places.scalars, raw.shape[1] - places.scalars], 1)
+    with torch.autocast(raw.device.type, enabled=False):
+        centred = logits - _largest(logits, places)[:, places.segment]
+        sums = centred.exp() @ places.member
+        return torch.cat([torch.zeros_like(scalars), centred - sums.log() @ places.member.T], 1)
+
+
+def one_hots(scalars: Tensor, slots: Tensor, layout: Layout) -> Tensor:
+    """Rows of scalars, (n, scalars), and of one-hots at slots, (n, softmaxes) integers: (n, width) float32."""
+    rows = torch.zeros(len(scalars), layout.width, device=scalars.device)
+    rows[:, : scalars.shape[1]] = scalars
+    places = _places(layout, scalars.device, rows.dtype)
+    return rows.scatter_(1, slots.long() + (places.starts + places.scalars), 1.0)
+
+
+def _ready(raw: Tensor, layout: Layout) -> tuple[Tensor, _Places]:
+    if raw.ndim != 2 or raw.shape[1] != layout.width:
+        raise ValueError(f"rows of shape {tuple(raw.shape)} don't fit a layout of width {layout.width}")
+    raw = raw if raw.dtype in (torch.float32, torch.float64) else raw.float()
+    return raw, _places(layout, raw.device, raw.dtype)
+
+
+def _exponentials(logits: Tensor, places: _Places) -> tuple[Tensor, Tensor]:
+    """Exponentials of logits, at most 1, and their sums over each segment."""
+    shifted = (logits - _largest(logits, places)[:, places.segment]).exp()
+    return shifted, shifted @ places.member
+
+
+def _largest(logits: Tensor, places: _Places) -> Tensor:
+    """The largest value of each segment, (n, softmaxes), a constant: a softmax does not depend on it."""
+    lowest = logits.new_full((len(logits), len(places.starts)), -torch.inf)
+    return lowest.scatter_reduce_(1, places.segment.expand(len(logits), -1), logits.detach(), "amax")
+
+
+def _first_largest(values: Tensor, places: _Places) -> Tensor:
+    """The first slot of each segment that holds its largest value: (n, softmaxes) int64."""
+    top = values == _largest(values, places)[:, places.segment]
+    slots = places.within.where(top, len(places.within))
+    return slots.new_full((len(values), len(places.starts)), len(places.within)).scatter_reduce_(
+        1, places.segment.expand(len(values), -1), slots, "amin"
+    )

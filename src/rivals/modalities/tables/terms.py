@@ -1,0 +1,41 @@
+"""Loss terms for rows, beside those that every modality has."""
+
+import torch
+from torch import Tensor
+
+from rivals.engine.errors import RequestError
+from rivals.engine.types import Round, leaves
+
+from .layout import log_softmax_segments
+
+
+def asked(r: Round) -> Tensor:
+    """Cross-entropy of the slots that were asked for, over all that were (Xu et al., 2019, section 4.3), a scalar."""
+    if r.cond is None:
+        return r.raw.values.new_zeros(())
+    layout = r.raw.layout
+    told = log_softmax_segments(r.raw.values, layout)
+    starts = torch.tensor([segment.start for segment in layout.softmaxes], device=told.device)
+    given = r.cond >= 0
+    picked = told.gather(1, r.cond.clamp(min=0) + starts)
+    return -(picked * given).sum() / given.sum().clamp(min=1)
+
+
+def marginals(r: Round) -> Tensor:
+    """Summed squared difference of the batch's mean rows, fake and real: keeps the shares of categories in place."""
+    real, fake = leaves(r.real)[0], leaves(r.fake)[0]
+    return (fake.mean(0) - real.detach().mean(0)).square().sum()
+
+
+def information(r: Round) -> Tensor:
+    """Distance of the mean, and of the deviation, of the critic's features (Zhao et al., 2021, CTAB-GAN, section 3.2).
+
+    Both distances are Euclidean, over the last hidden layer.
+    """
+    if not r.on_fake.features:
+        raise RequestError("information needs a critic that shows its features, and this one shows none")
+    fake, real = r.on_fake.features[-1], r.on_real.features[-1].detach()
+    return (fake.mean(0) - real.mean(0)).norm() + (fake.std(0) - real.std(0)).norm()
+
+
+TERMS = {"asked": asked, "information": information, "marginals": marginals}
