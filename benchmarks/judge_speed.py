@@ -7,13 +7,14 @@ frechet: the distance of 50,000 rows to 50,000 rows of 2,048 features (float32),
 code: numpy's covariances and scipy.linalg.sqrtm. Time and memory beyond the features. Asked: three times as fast.
 Beside it the same from given covariances on (`of_distance`), where the two differ.
 
-judge: 10,000 pictures of 32x32 against 10,000. `ours`: FD with its interval, kernel distance, precision, recall,
-density and coverage with theirs, from pictures in memory; `torchmetrics` (FID and KID, each picture embedded once) and
-`torch-fidelity` (FID, KID, precision, recall) with the same feature space as their module, the clock running alike.
-`verb`: `rivals judge` on files, as a user calls it, with nothing kept from before. Asked: a minute, and 1.5 times the
-pictures a second of the peers.
+judge: 10,000 pictures of 32x32 against 10,000, from pictures in memory to the scores, the network loaded before. Each
+program has its own loop over the pictures; what it computes, and how, the result says in WAYS' words. The peers get the
+same network with the same weights and resizer as a module: ours, with folded batch norms, and once as it is published,
+which a user who knows no better would give them. `verb`: `rivals judge` on files, as a user calls it, with nothing kept
+from before. Asked: a minute, and 1.5 times the pictures a second of the peers.
 
-Every measurement is a process of its own; one that is done isn't made again. Writes results/judge_speed.json.
+Every measurement is a process of its own; one that is done isn't made again. Beside the seconds stand those of the CPU,
+all threads and child processes together, which tell more where the machine is shared. Writes results/judge_speed.json.
 """
 
 import json
@@ -33,11 +34,23 @@ import running
 import sets
 from common import ROOT, RUNS, write_result
 from peers import judging
-from peers.judging_inside import memory_now, peak
-from rivals.modalities.images.features import choose
+from peers.judging_inside import memory_now, peak, used
+from rivals.modalities.images.features import SMALL
 
 HOME = RUNS / "judge-speed"
 Measure = Callable[[], dict]
+PART = 1000  # pictures that we are given at a time
+WAYS = {
+    "ours": "FD, kernel distance (100 blocks of 1,000), precision, recall, density and coverage, each with its "
+    "interval; `embed` of 1,000 pictures at a time, which makes batches of 32, as many side by side as threads",
+    "torchmetrics": "FID and KID (100 subsets of 1,000), `update` of a FeatureShare with 64 pictures at a time; our "
+    "network",
+    "torchmetrics, published network": "as torchmetrics, with the network of the weights' package",
+    "torch-fidelity": "`calculate_metrics` of FID, KID (100 subsets of 1,000), precision and recall, batches of 64, "
+    "its own data loader; our network",
+    "verb": "`rivals judge FAKE.npz --against REAL.npz --json`: besides the same scores the floor between two parts of "
+    "the real pictures, copies, authenticity, likeness; the start of the program, reading and writing the pictures",
+}
 
 
 def make_features(folder: Path, rows: int, width: int) -> None:
@@ -77,14 +90,14 @@ def ours_frechet(folder: str, threads: str) -> dict:
     fake, real = (torch.from_numpy(np.load(Path(folder) / f"{name}.npy")) for name in ("fake", "real"))
     frechet(fake[:50], real[:50])  # libraries are loaded before the clock starts, as theirs are
     before = memory_now()
-    start = time.perf_counter()
+    start, began = time.perf_counter(), used()
     value = frechet(fake, real)
-    seconds, most = time.perf_counter() - start, peak() - before
+    seconds, most = {"seconds": time.perf_counter() - start, "cpu_seconds": used() - began}, peak() - before
     known = (*moments(fake), *moments(real))
     start = time.perf_counter()
     frechet_from(*known)
     alone = time.perf_counter() - start
-    return {"value": value, "seconds": seconds, "of_distance": alone, "mib_beyond_features": most}
+    return {"value": value, **seconds, "of_distance": alone, "mib_beyond_features": most}
 
 
 def ours_judge(folder: str, space: str, threads: str) -> dict:
@@ -95,12 +108,12 @@ def ours_judge(folder: str, space: str, threads: str) -> dict:
     torch.set_num_threads(int(threads))
     fake, real = (torch.from_numpy(np.load(Path(folder) / f"{name}.npy")) for name in ("fake", "real"))
     known = extractor(space)
-    start = time.perf_counter()
-    rows = [torch.cat([known.embed(part / 127.5 - 1) for part in pictures.split(256)]) for pictures in (fake, real)]
+    start, began = time.perf_counter(), used()
+    rows = [torch.cat([known.embed(part / 127.5 - 1) for part in pictures.split(PART)]) for pictures in (fake, real)]
     between = time.perf_counter()
     scores, _ = distances(*rows, 0)
-    end = time.perf_counter()
-    return {"values": scores, "seconds": end - start, "of_embedding": between - start, "peak_mib": peak()}
+    seconds = {"seconds": time.perf_counter() - start, "cpu_seconds": used() - began, "of_embedding": between - start}
+    return {"values": scores, **seconds, "peak_mib": peak()}
 
 
 def verb(folder: Path, space: str, threads: int) -> dict:
@@ -109,12 +122,12 @@ def verb(folder: Path, space: str, threads: int) -> dict:
         words = [str(folder / "fake.npz"), "--against", str(folder / "real.npz"), "--features", space]
         command = [sys.executable, "-m", "rivals", "judge", *words, "--count", "10000", "--json"]
         environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "RIVALS_CACHE": cache}
-        start = time.perf_counter()
+        start, began = time.perf_counter(), used()
         done = subprocess.run(command, cwd=cache, env=environment, capture_output=True, text=True, check=False)
-        seconds = time.perf_counter() - start
+        seconds = {"seconds": time.perf_counter() - start, "cpu_seconds": used() - began}
     if done.returncode:
         raise RuntimeError(done.stderr.strip().splitlines()[-1])
-    return {"values": json.loads(done.stdout)["scores"], "seconds": seconds}
+    return {"values": json.loads(done.stdout)["scores"], **seconds}
 
 
 def own(task: Callable[..., dict], *words: object) -> dict:
@@ -172,16 +185,22 @@ def judge_part(home: Path, count: int, space: str, threads: int, turns: int) -> 
     ways: dict[str, Measure] = {
         "ours": partial(own, ours_judge, folder, space, threads),
         "torchmetrics": partial(judging.ask, "judge_torchmetrics", folder, space, threads, ours=True),
+        "torchmetrics, published network": partial(
+            judging.ask, "judge_torchmetrics", folder, space, threads, "published", ours=True
+        ),
         "torch-fidelity": partial(judging.ask, "judge_torch_fidelity", folder, space, threads, ours=True),
         "verb": partial(verb, folder, space, threads),
     }
     found = in_turns(home / f"judge-{space.replace(':', '-')}-{threads}", ways, turns)
+    distances = [row["values"]["fd"] for row in found]
     return {
         "rows": found,
+        "ways": WAYS,
         "space": space,
         "pictures": 2 * count,
+        "distances_apart": max(distances) / min(distances) - 1,
         "pictures_a_second": {way: 2 * count / best(found, way) for way in ways},
-        "times_as_fast": {way: best(found, way) / best(found, "ours") for way in ("torchmetrics", "torch-fidelity")},
+        "times_as_fast": {way: best(found, way) / best(found, "ours") for way in ways if way not in ("ours", "verb")},
         "seconds_of_the_verb": best(found, "verb"),
         "wanted": {"times_as_fast": 1.5, "seconds_of_the_verb": 60},
     }
@@ -191,7 +210,7 @@ def main() -> None:
     parser = running.parser(__doc__)
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--only", choices=("frechet", "judge"))
-    parser.add_argument("--space", default=choose("folder", side=32), help="feature space of the second part")
+    parser.add_argument("--space", default=SMALL, help="feature space of the second part: efficientnet@SIZE")
     given = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = str(given.threads)  # of all that is started
     judging.make()
@@ -201,8 +220,7 @@ def main() -> None:
     if given.only != "judge":
         result["frechet"] = frechet_part(home, *((3000, 256) if quick else (50_000, 2048)), given.threads, turns)
     if given.only != "frechet":
-        space = "random" if quick else given.space
-        result["judge"] = judge_part(home, 200 if quick else 10_000, space, given.threads, turns)
+        result["judge"] = judge_part(home, 200 if quick else 10_000, given.space, given.threads, turns)
     print(json.dumps({part: result[part].get("times_as_fast") for part in ("frechet", "judge") if part in result}))
     if not quick and given.only is None:
         write_result("judge_speed", result)

@@ -1,10 +1,13 @@
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 
 import pytest
+import typer
+from rich.console import Console
 
 from rivals import cli
 
@@ -56,6 +59,20 @@ def test_help_of_a_verb_shows_examples(verb, rivals):
     assert code == 0
     assert "Example" in out
     assert f"rivals {verb} " in out.split("Example", 1)[1]
+
+
+def test_every_default_in_words_is_shown_and_nothing_of_a_help_text_is_taken_for_markup(rivals):
+    shown = []
+    for verb, command in typer.main.get_command(cli.app).commands.items():
+        out = " ".join(rivals(verb, "--help")[1].split())
+        for parameter in command.params:
+            default = getattr(parameter, "show_default", None)
+            words = [f"[default: ({default})]"] if isinstance(default, str) else []
+            for told in [*words, *(re.findall(r"\[.*?\]", parameter.help or "") if parameter.help else [])]:
+                assert told in out, (verb, parameter.name)
+            shown += words
+    assert "[default: (r3gan)]" in shown
+    assert len(shown) >= 10
 
 
 def test_version_is_told(rivals):
@@ -150,6 +167,22 @@ def test_an_interrupted_run_is_code_130_and_goes_on(rivals, make_pictures, tmp_p
     assert err.count("\n") == 1
     monkeypatch.setattr(Display, "verdict", real)
     assert rivals(*words, "--resume")[0] == 0
+
+
+def test_the_way_of_the_quality_goes_on_where_a_run_goes_on(make_pictures, train, tmp_path, log_of):
+    from rivals.display import Display
+
+    data, out = make_pictures(), tmp_path / "run"
+    whole, first, second = (Display(Console(quiet=True)) for _ in range(3))
+    train(data, out, steps=6, tell=first)
+    train(data, out, steps=12, resume=True, tell=second)
+    assert len(first.curve) == 6
+    assert second.curve[:6] == first.curve
+    for line in log_of(out):
+        whole(line)
+    assert second.curve == whole.curve
+    assert second.quality == whole.quality
+    assert [line["step"] for line in log_of(out) if line["kind"] == "verdict"][:6] == [1, 2, 3, 4, 5, 6]
 
 
 def test_samples_are_files_and_nothing_is_overwritten(rivals, run_folder, tmp_path):

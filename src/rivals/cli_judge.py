@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from .cli_parts import shown
+from .engine.errors import RequestError
 
 EXAMPLES = (
     "Examples:\n\n"
@@ -40,6 +41,8 @@ def judge(
     from .display import Display
     from .display_verdict import show_verdict
 
+    if out is not None and out.is_dir():
+        raise RequestError(f"--out {out} is a folder; name the page, such as {out / 'verdict.html'}")
     display = Display(Console(stderr=True, highlight=False))
     page = out if out is not None or as_json else judge_verb.page_name(fake, against)
     with shown(display, "the same command goes on from the features that were kept"):

@@ -10,6 +10,7 @@ from .engine.errors import RequestError
 from .engine.launch import launch, launched
 from .engine.parallel import processes
 from .jobs import open_folder, slug
+from .judging.frechet import total_variance
 from .modalities.images.cache import Pictures, Survey, survey
 from .modalities.images.cache import load as load_pictures
 from .modalities.images.features import Extractor, extractor
@@ -87,6 +88,8 @@ def judge(
     """
     if count is not None and count < 2:
         raise RequestError(f"--count {count}: a verdict needs two samples or more on each side")
+    if not 0 <= seed < 2**32:
+        raise RequestError(f"--seed {seed}: a seed lies between 0 and {2**32 - 1}")
     if launched():
         launch("auto", None)
     asked = Asked(features, count, seed, best, tell)
@@ -94,6 +97,9 @@ def judge(
     rows = matched.judge.rows_of(matched.fake, tell)
     if processes()[0] != 0:
         return {}
+    real, space = matched.judge.held_out, matched.judge.extractor.name
+    if total_variance(real) <= 1e-12 * float(real.square().sum(1).mean()):  # rounding may be left
+        raise RequestError(f"to {space} all {len(real)} real pictures are the same: nothing can be judged by them")
     judged = matched.judge.judged(matched.fake, rows, seed=seed, tell=tell)
     same = [SAME] if judged.verdict["same"] else []
     judged.verdict["notes"] = [*same, *matched.notes, *judged.verdict["notes"]]
@@ -201,7 +207,8 @@ def pictures_match(fake: Source, against: Source | None, asked: Asked) -> Match:
     fakes = decoded(left, height, width, channels, asked)
     pictures = None if right is None else decoded(right, height, width, channels, asked)
     kind = left.found.kind if right is None else right.found.kind
-    space = extractor(asked.features or choose_features(kind), pictures, tell=asked.tell)
+    name = asked.features or choose_features(kind, side=max(height, width))
+    space = extractor(name, pictures, tell=asked.tell)
     rows = every_row(fakes, asked.count or space.full)
     side = of_pictures(fakes, rows, str(fake))
     told = [

@@ -15,8 +15,8 @@ import torch
 
 import rivals
 
+from .engine import store
 from .engine.cost import bytes_free, container_limit, matmul_rate
-from .modalities.images import store
 
 State = Literal["ok", "note", "wrong"]
 GB = 2**30

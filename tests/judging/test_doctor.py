@@ -1,13 +1,15 @@
 import json
 import shlex
 
+import numpy as np
 import pytest
+import scipy.stats
 
 from rivals.engine.errors import RequestError
 from rivals.engine.facts import MATCHING, REPEATED
 from rivals.engine.gamma import SHARE
 from rivals.engine.looks import YOUNG, Look, grown, middle, moved, since
-from rivals.engine.symptoms import VARIETY
+from rivals.engine.symptoms import VARIETY, at_most, lost_classes
 from rivals.judging.doctor import examine, words
 from rivals.judging.findings import numbers_missing
 
@@ -199,12 +201,57 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
         examine(tmp_path)
 
 
+def test_an_empty_class_folder_is_a_missing_class_and_no_gap(run):
+    folder = run(found={"classes": {"0": 900, "1": 1100, "3": 1000}, "empty": ["2", None, 7]})
+    (finding,) = (found for found in examine(folder).findings if found.problem)
+    assert finding.evidence == {"sparse": {"2": 0.0, "None": 0.0, "7": 0.0}, "gaps": []}
+    assert finding.words.startswith("of '2' there are 0, of a usual class 1000")
+
+
 def test_gaps_are_only_taken_for_gaps_in_numbered_classes():
     assert numbers_missing(["0", "1", "2", "4"]) == [3]
     assert numbers_missing([str(n) for n in range(1, 13) if n != 7]) == [7]
     assert numbers_missing(["0", "1", "2"]) == []
     assert numbers_missing(["2019", "2021", "2022"]) == []
     assert numbers_missing(["10", "200", "3000"]) == []
+
+
+def asked(right, many, *, looks=2):
+    """Looks of a run at whose end so many of `many` fakes a class were recognised, two looks together."""
+    each = [[[part, many // looks] for part in row] for row in ([count // looks for count in right],) * looks]
+    lines = [
+        {"step": n, "progress": (n + 1) / looks, "accuracy": dict.fromkeys(("real", "fake", "held_out"), 60.0),
+         "signals": one_look(recognised=row)}
+        for n, row in enumerate(each)
+    ]  # fmt: skip
+    return [Look.of(line) for line in lines]
+
+
+@pytest.mark.parametrize(("many", "said"), [(6, False), (8, False), (40, True), (400, True)])
+def test_a_class_is_called_lost_only_on_enough_fakes(many, said):
+    """0 of 8 is no wonder where 35 % are due: it happens in one of thirty such classes."""
+    usual = round(0.7 * many / 2) * 2
+    found = lost_classes(asked([0, *[usual] * 9], many), [(45, 50)] * 10)
+    assert (found is not None) == said
+    assert found is None or list(found.evidence["classes"]) == ["0"]
+
+
+def test_classes_that_are_made_poorly_are_hardly_ever_called_lost_and_lost_ones_nearly_always_are():
+    rng, known = np.random.default_rng(0), [(45, 50)] * 10
+
+    def alarms(first, many):
+        shares = np.array([first, *[0.7] * 9]) * 0.9
+        return sum(
+            lost_classes(asked(2 * rng.binomial(many // 2, shares), many), known) is not None for _ in range(300)
+        )
+
+    assert alarms(0.35, 12) + alarms(0.35, 40) + alarms(0.35, 120) <= 0.05 * 900
+    assert alarms(0.02, 120) >= 0.95 * 300
+
+
+def test_the_chance_of_few_is_the_binomials():
+    assert at_most(3, 20, 0.3) == pytest.approx(scipy.stats.binom.cdf(3, 20, 0.3), rel=1e-9)
+    assert at_most(2000, 40_000, 0.1) == pytest.approx(0, abs=1e-12), "a long run's counts are no problem"
 
 
 def looks_of(*updates, variety=0.5):

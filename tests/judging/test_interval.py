@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from rivals.judging.compare import frechet
-from rivals.judging.interval import bootstrap, frechet_interval
+from rivals.judging.frechet import frechet_infinity
+from rivals.judging.interval import bootstrap, frechet_interval, infinity_interval, mean_of
 
 
 def normal(*shape, seed=0):
@@ -61,6 +62,28 @@ def test_in_wide_spaces_the_interval_covers_the_distance_at_these_counts(n, d, s
     assert 0.8 < width / (2 * 1.96 * float(values.std())) < 2.2  # never too narrow, not absurdly wide
 
 
+@pytest.mark.parametrize(("n", "m", "d", "shift"), [(600, 600, 3, 0.3), (200, 400, 30, 0.2), (60, 200, 40, 0.3)])
+def test_the_interval_of_an_extrapolation_covers_it_at_these_counts(n, m, d, shift):
+    sets = [(1.1 * normal(n, d, seed=2 * s) + shift, normal(m, d, seed=2 * s + 1)) for s in range(60)]
+    found = [infinity_interval(a, b) for a, b in sets]
+    values = torch.tensor([one.value for one in found])
+    assert found[0].value == frechet_infinity(*sets[0])
+    assert coverage(found, float(values.mean())) >= 0.85
+    width = sum(one.high - one.low for one in found) / len(found)
+    assert 0.8 < width / (2 * 1.96 * float(values.std())) < 1.8
+
+
+def test_the_interval_of_the_mean_over_classes_covers_it():
+    found = []
+    for s in range(60):
+        sets = [(normal(50, 12, seed=99 * s + c) + 0.3, normal(60, 12, seed=99 * s + 50 + c)) for c in range(5)]
+        found.append(mean_of([frechet_interval(a, b) for a, b in sets]))
+    values = torch.tensor([one.value for one in found])
+    assert coverage(found, float(values.mean())) >= 0.9
+    width = sum(one.high - one.low for one in found) / len(found)
+    assert 0.8 < width / (2 * 1.96 * float(values.std())) < 1.9
+
+
 def test_both_ways_to_the_pulls_agree_and_the_value_is_the_distance():
     a, b = normal(60, 8, seed=1), 1.3 * normal(50, 8, seed=2) + 0.2
     found = frechet_interval(a, b)
@@ -74,7 +97,7 @@ def test_the_interval_of_a_set_to_itself_begins_at_zero():
     rows = normal(50, 4)
     found = frechet_interval(rows, rows)
     assert found.value == pytest.approx(0, abs=1e-9)
-    assert found.low == 0
+    assert found.low == pytest.approx(0, abs=1e-12)
 
 
 def test_the_same_seed_gives_the_same_and_a_higher_level_is_wider():

@@ -49,6 +49,19 @@ def test_the_match_is_the_best_of_all_by_brute_force():
         assert best[row] == pytest.approx(max(best), abs=1e-5)
 
 
+@pytest.mark.parametrize("size", [20, 12])
+@pytest.mark.parametrize(
+    "laid", [lambda x: x.contiguous(memory_format=torch.channels_last), lambda x: x.mT.contiguous().mT]
+)
+def test_how_pictures_lie_in_memory_changes_nothing(laid, size):
+    train, samples = (blobs(count, seed, channels=3, size=size) for count, seed in ((40, 1), (6, 100)))
+    plain, other = matches(samples, train), matches(laid(samples), laid(train))
+    assert not laid(train).is_contiguous()
+    assert torch.equal(plain.which, other.which)
+    assert torch.equal(plain.shift, other.shift)
+    assert torch.allclose(plain.deviation, other.deviation, rtol=1e-3)
+
+
 def planted(change, *, count=30):
     train, held_out, fresh = blobs(400, 1), blobs(400, 20), blobs(370, 40)
     samples = torch.cat([change(shifted(train[:count], 1, -2)), fresh])

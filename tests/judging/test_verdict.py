@@ -32,6 +32,7 @@ def test_fakes_like_the_real_set_are_about_at_the_floor():
     assert set(found["classes"]) == {"a", "b", "c"}
     assert all(0.7 < row["diversity"] < 1.3 for row in found["classes"].values())
     assert found["notes"] == []
+    assert set(found["intervals"]) == set(scores), "none without an interval"
     for name, (low, high) in found["intervals"].items():
         assert low <= scores[name] <= high, name
 

@@ -98,6 +98,8 @@ def verdict_next(run: "Run", progress: float, seconds: float) -> float:
     By the clock, all looking on together is kept to `SHARE` of the training time, of which verdicts take what the rest
     of previews and looks leave.
     """
+    if run.private is not None:
+        return math.inf  # scores on real rows, and a state chosen by them, are not charged
     if run.recipe.minutes is None or run.rests:
         return next_of(progress, MOST_VERDICTS if run.rests else VERDICTS)
     total = whole(run, progress, seconds)
@@ -142,8 +144,13 @@ def log_round(
     )
 
 
-def watcher_of(run: "Run", step: int) -> Watcher:
-    """Who looks at the game; facts on the data, as a file. Made before the first round, since it takes a second."""
+def watcher_of(run: "Run", step: int) -> Watcher | None:
+    """Who looks at the game; facts on the data, as a file. Made before the first round, since it takes a second.
+
+    None where another process does, and in a private training, whose data are not to be looked at.
+    """
+    if not run.first or run.private is not None:
+        return None
     made, facts = watcher(run.dataset)
     made.said |= told_of(run.folder / "log.jsonl")
     write_whole(run.folder / "data.json", (json.dumps(facts, indent=1) + "\n").encode())

@@ -11,13 +11,14 @@ from torch.nn.utils import parametrizations, parametrize
 
 from .augment import Augment, strengthener
 from .errors import RequestError
-from .game import Duel
+from .game import Duel, coupled_parts
 from .losses import LOSSES
 from .method import Optimizer
 from .modality import Modality
 from .names import named
 from .pace import Pace
 from .pack import Packed
+from .privacy_check import PROBE, blind, check_game, check_generator_terms, check_recipe
 from .recipe import Recipe, Use
 from .schedule import Weight
 from .terms import TERMS, Measure, Term, adversarial
@@ -59,10 +60,14 @@ def build_game(recipe: Recipe, modality: Modality) -> Duel:
     """The game that a recipe describes, on the CPU, initialised from the recipe's seed."""
     torch.manual_seed(recipe.seed)
     generator, critic = build_sides(recipe, modality)
-    critic_half, generator_half = adversarial(named(recipe.loss, LOSSES, "loss"))
+    loss = named(recipe.loss, LOSSES, "loss")
+    if recipe.privacy is not None:
+        check_recipe(recipe)
+        loss = blind(loss)
+    critic_half, generator_half = adversarial(loss)
     known = {**TERMS, **modality.terms}
     penalised = {"r1", "r2"} & set(recipe.critic_terms)  # joined, each would go back through both sides' pass
-    return Duel(
+    game = Duel(
         generator.to(memory_format=torch.channels_last),  # type: ignore[call-overload]  # dense convolutions like it
         critic.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
         latent=recipe.latent,
@@ -72,12 +77,15 @@ def build_game(recipe: Recipe, modality: Modality) -> Duel:
         joined=not penalised and not couples_batch(critic) and not recipe.augment.operations,
         **augmentation(recipe.augment, modality),
     )
+    if recipe.privacy is not None:
+        check_game(game)
+        check_generator_terms(game, modality.condition(None, PROBE))
+    return game
 
 
 def couples_batch(module: nn.Module) -> bool:
     """Whether what a network says of a sample depends on the others in its batch (batch norm, batch deviation)."""
-    torchs_own = nn.modules.batchnorm._BatchNorm
-    return any(getattr(part, "couples_batch", isinstance(part, torchs_own)) for part in module.modules())
+    return bool(coupled_parts(module))
 
 
 def build_sides(recipe: Recipe, modality: Modality) -> tuple[nn.Module, nn.Module]:
@@ -168,5 +176,5 @@ def build_pace(recipe: Recipe) -> Pace:
         average_half_life=recipe.average_half_life,
         beta2=recipe.beta2,
         clip_weights=recipe.clip_weights,
-        share_fakes=recipe.share_fakes,
+        share_fakes=recipe.share_fakes and recipe.privacy is None,
     )

@@ -115,3 +115,9 @@ class Duel(nn.Module):
     def generator_loss(self, game_round: Round, step: int, progress: float) -> dict[str, Tensor]:
         """The generator's weighted terms."""
         return weigh(self.generator_terms, game_round, step, progress)
+
+
+def coupled_parts(module: nn.Module) -> list[nn.Module]:
+    """The parts that let what comes of one sample depend on the others in its batch (batch norm, batch deviation)."""
+    torchs_own = nn.modules.batchnorm._BatchNorm
+    return [part for part in module.modules() if getattr(part, "couples_batch", isinstance(part, torchs_own))]

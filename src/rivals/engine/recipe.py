@@ -12,6 +12,7 @@ from typing import Any
 
 from .augment import Augment
 from .errors import RequestError
+from .ledger import Privacy
 from .method import Optimizer
 from .schedule import Budget, Curve, Weight
 
@@ -54,6 +55,7 @@ class Recipe:
         seed: of weights, noise and the order of data.
         steps, minutes: when to stop, whichever comes first.
         until: stop at a quality, such as "fd<5", or at "equilibrium".
+        privacy: train with differential privacy; None for without.
     """
 
     modality: str
@@ -86,6 +88,7 @@ class Recipe:
     steps: int | None = None
     minutes: float | None = None
     until: str | None = None
+    privacy: Privacy | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("latent", 0), ("critic_steps", 1), ("batch", 1), ("pack", 1)):

@@ -252,8 +252,7 @@ def recover(run: Run, training: Training, fabric: "Fabric", accidents: Sequence[
     error = accidents[-1]
     number = training.stream + 1  # counts on over interruptions; the checkpoint may be from before the last accident
     if number >= ROLLBACKS:
-        words = diagnosis(accidents, run.recipe.precision)
-        run.write("event", error.step, words=words)
+        run.write("event", error.step, words=(words := diagnosis(accidents, run.recipe.precision)))
         raise StoppedError(words)
     resume(run, training, fabric)
     while training.stream < number:
@@ -264,8 +263,7 @@ def recover(run: Run, training: Training, fabric: "Fabric", accidents: Sequence[
 def go_on(run: Run, training: Training, fabric: "Fabric", asked: Callable[[], bool]) -> None:
     """The rounds that are left, with all that is due between them."""
     recipe = run.recipe
-    seconds = None if recipe.minutes is None else 60 * recipe.minutes
-    budget = Budget(recipe.steps, seconds)
+    budget = Budget(recipe.steps, None if recipe.minutes is None else 60 * recipe.minutes)
     targets(recipe.until, run.watch.known)  # refuses what is no score
     pace = build_pace(recipe)
     data, critic = turns(recipe, run.private, run.dataset, run.modality, fabric.device, training.step * pace.batches)

@@ -19,6 +19,7 @@ DRIFT = 0.5  # of the way from real to fake, that held-out samples have gone
 LAG = 0.8  # of the fakes' variance, between the generator and its average
 SURE = 99.0  # percent right, on all three
 FAINT = 1e-3  # of the generator's early gradient
+CHANCE = 0.05  # that one of the classes is called lost that is made half as often as a usual one
 SWING = 0.6  # deviations of the data, of the fakes' mean
 
 
@@ -90,17 +91,25 @@ def missing_modes(looks: Sequence[Look], shares: Sequence[float]) -> Symptom | N
 
 
 def lost_classes(looks: Sequence[Look], known: Sequence[tuple[int, int]]) -> Symptom | None:
-    """Fakes of some classes aren't recognised as these, while others are, and so are the data's (`known`)."""
+    """Fakes of some classes aren't recognised as these, while others are, and so are the data's (`known`).
+
+    A class is lost where it is recognised a fifth as often as the usual class at most, and where so few would be chance
+    in less than `CHANCE` were it half as often (the binomial's lower tail, shared out over all classes).
+    """
     late = [look for look in grown(looks) if len(look.recognised) == len(known)]
-    shares: dict[int, float] = {}
+    rates, counts = {}, {}
     for number, (right, count) in enumerate(known):
         ours = [look.recognised[number] for look in late]
-        drawn = sum(many for _, many in ours)
-        if drawn >= 6 and count >= 10 and right >= count / 4:
-            shares[number] = sum(few for few, _ in ours) / drawn / (right / count)
+        if count >= 10 and right >= count / 4 and sum(many for _, many in ours):
+            rates[number], counts[number] = right / count, (sum(few for few, _ in ours), sum(many for _, many in ours))
+    shares = {number: few / many / rates[number] for number, (few, many) in counts.items()}
     usual = middle(list(shares.values()))
-    lost = [number for number, share in shares.items() if share <= usual / 5]
-    if not lost or usual < 0.4 or len(lost) > len(shares) / 2:
+    if not usual >= 0.4:
+        return None
+    due = {number: min(usual / 2 * rate, 0.99) for number, rate in rates.items()}
+    rare = [number for number, share in shares.items() if share <= usual / 5]
+    lost = [number for number in rare if at_most(*counts[number], due[number]) < CHANCE / len(shares)]
+    if not lost or len(lost) > len(shares) / 2:
         return None
     worst, told = max(shares[number] for number in lost), {str(n): round(shares[n], 3) for n in lost}
     words = (
@@ -111,6 +120,22 @@ def lost_classes(looks: Sequence[Look], known: Sequence[tuple[int, int]]) -> Sym
         looks, lambda look: sum(look.recognised[n][0] for n in lost if n < len(look.recognised)) <= len(lost) / 2
     )
     return Symptom("lost-classes", words, step, {"classes": told, "usual": usual})
+
+
+def at_most(few: int, many: int, share: float) -> float:
+    """The chance of `few` hits or less in `many` draws, each a hit with probability `share`, between 0 and 1.
+
+    >>> round(at_most(0, 2, 0.5), 6), round(at_most(1, 2, 0.5), 6)
+    (0.25, 0.75)
+    """
+    ways = math.lgamma(many + 1)
+    return sum(
+        math.exp(
+            ways - math.lgamma(hits + 1) - math.lgamma(many - hits + 1)
+            + hits * math.log(share) + (many - hits) * math.log1p(-share)
+        )
+        for hits in range(few + 1)
+    )  # fmt: skip
 
 
 def overfitting(looks: Sequence[Look]) -> Symptom | None:

@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy, l1_loss
 from .errors import RequestError
 from .losses import Loss
 from .parallel import own_rows, processes
-from .types import Round, Sample, Verdict, each, leaves, size, squared_gradient
+from .types import Round, Sample, Verdict, each, leaves, point, size, squared_gradient
 
 Measure = Callable[[Round], Tensor]
 
@@ -69,7 +69,7 @@ def gradient_penalty(r: Round) -> Tensor:
         if not real.is_floating_point():
             return real
         share = mix.to(real.dtype).view(-1, *[1] * (real.ndim - 1))  # one share a sample
-        return torch.lerp(fake, real, share).detach().requires_grad_()
+        return point(torch.lerp(fake, real, share))
 
     return one_centred(r, each(between, r.real, r.fake))
 
@@ -85,7 +85,7 @@ def dragan(r: Round) -> Tensor:
         if not real.is_floating_point():
             return real
         noise = own_rows(torch.rand, len(real), *real.shape[1:], device=real.device).to(real.dtype)
-        return (real + 0.5 * real.std(correction=0) * noise).detach().requires_grad_()
+        return point(real + 0.5 * real.std(correction=0) * noise)
 
     return one_centred(r, each(near, r.real))
 

@@ -60,12 +60,13 @@ class NonFiniteError(ArithmeticError):
 
 @dataclass(frozen=True)
 class Side:
-    """One player: its parameters, its optimizer, and the loss it minimises."""
+    """One player: its parameters, its optimizer, the loss it minimises, and how it takes a step; None for `update`."""
 
     name: str
     module: nn.Module
     optimizer: Optimizer
     loss: Callable[[Any, int, float], dict[str, Tensor]] = field(repr=False)
+    update: "Update | None" = None
 
 
 def rounds(
@@ -76,12 +77,14 @@ def rounds(
     pace: Pace | None = None,
     fabric: "Fabric | None" = None,
     seed: int = 0,
+    update_critic: "Update | None" = None,
 ) -> Iterator[Played]:
     """Play until the budget is used up, one round at a time; stop by leaving the loop.
 
     Each round: `critic_steps` updates of the critic, each on a batch of its own, one of the generator (on the critic's
     last batch and fakes where they are shared), one step of the running average. The random numbers of a round depend
     on `seed` and its number alone, so a training that was saved and goes on plays the very rounds it would have played.
+    `update_critic` is how the critic takes a step, if not by `update` (see `privacy.py`).
 
     Raises:
         NonFiniteError: a loss is infinite or not a number.
@@ -89,7 +92,7 @@ def rounds(
     pace = pace or Pace()
     fabric = fabric or single_device(training)
     device = next(training.game.generator.parameters()).device
-    sides = players(training)
+    sides = players(training, update_critic)
     while True:
         progress = budget.progress(training.step, training.seconds)
         if budget.seconds is not None:
@@ -112,12 +115,12 @@ def single_device(training: Training) -> "Fabric":
     return Fabric(accelerator=next(training.game.generator.parameters()).device.type, devices=1)
 
 
-def players(training: Training) -> tuple[Side, Side]:
+def players(training: Training, update_critic: "Update | None" = None) -> tuple[Side, Side]:
     """The two sides, generator and critic."""
     game = training.game
     return (
         Side("generator", game.generator, training.optimizers[0], game.generator_loss),
-        Side("critic", game.critic, training.optimizers[1], game.critic_loss),
+        Side("critic", game.critic, training.optimizers[1], game.critic_loss, update_critic),
     )
 
 
@@ -131,7 +134,7 @@ def play_round(
 ) -> dict[str, Tensor]:
     """One round: the critic's turns, the generator's, and the running average."""
     generator, critic = sides
-    now = Now(training.game.play, fabric, pace, training.step, progress)
+    now = Now(training.game.play, fabric, pace, training.step, progress, training.stream)
     losses: dict[str, Tensor] = {}
     generator.optimizer.zero_grad(set_to_none=True)  # or its last ones would lie beside all that the critic needs
     batch, played = next(batches), None
@@ -140,9 +143,10 @@ def play_round(
         if pace.shares and turn == pace.critic_steps - 1:
             with fabric.autocast():
                 played = training.game.play(batch)
-        losses |= update(critic, generator, batch, now, played)
+        losses |= (critic.update or update)(critic, generator, batch, now._replace(turn=turn), played)
         clip_weights(critic.module, pace.clip_weights)
-    losses |= update(generator, critic, batch if pace.shares else next(batches), now, played)
+    batch = batch if pace.shares else next(batches)
+    losses |= update(generator, critic, batch, now, played)
     seen = (training.step + 1) * size(batch.real) * processes()[1]
     half_life = min(pace.average_half_life(progress), pace.average_ramp * seen)
     decay = 0.5 ** (size(batch.real) * processes()[1] / half_life) if half_life else 0.0
@@ -158,6 +162,12 @@ class Now(NamedTuple):
     pace: Pace
     step: int
     progress: float
+    stream: int = 0
+    turn: int = 0  # of the critic in this round
+
+
+Update = Callable[[Side, Side, Batch, Now, Any], dict[str, Tensor]]
+"""How a side takes a step: (side, the other, batch, now, the round if it was played) -> its weighted losses."""
 
 
 def update(side: Side, other: Side, batch: Batch, now: Now, played: Any = None) -> dict[str, Tensor]:

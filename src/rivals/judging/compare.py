@@ -28,6 +28,7 @@ from .neighbours import (
     neighbourhoods,
     precision_recall,
 )
+from .pairs import BlockSums, Pairs, membership
 from .stream import checked_pair
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "frechet_from",
     "frechet_infinity",
     "kernel",
+    "kernel_and_neighbourhoods",
     "mmd",
     "moments",
     "nearest",
@@ -82,16 +84,37 @@ def kernel(a: Tensor, b: Tensor, *, blocks: int = 100, block_size: int = 1000, s
     >>> found.mean > 1, found.block_size
     (True, 100)
     """
-    checked_pair(a, b)
-    if blocks < 1 or block_size < 2:
-        raise ValueError(f"there must be 1 block or more of 2 rows or more, got {blocks} of {block_size}")
-    size = min(block_size, len(a), len(b))
-    draws = np.random.RandomState(seed)
-    values = []
-    for _ in range(blocks):
-        rows_a, rows_b = (torch.from_numpy(draws.choice(len(rows), size, replace=False)) for rows in (a, b))
-        values.append(_mmd(a[rows_a.to(a.device)], b[rows_b.to(b.device)]))
-    return Kernel(float(np.mean(values)), float(np.std(values)), blocks, size)
+    size = _block_size(a, b, blocks, block_size)
+    n, m, d = len(a), len(b), a.shape[1]
+    drawn = _draws(n, m, blocks, size, seed)
+    if (n + m) ** 2 / 2 * (d + blocks) <= blocks * 3 * size**2 * d:  # all pairs once are less work than all blocks
+        values = _block_sums(a, b, *drawn).tolist()
+    else:
+        values = [mmd(a[i.to(a.device)], b[j.to(b.device)]) for i, j in zip(*drawn, strict=True)]
+    return _kernel(values, size)
+
+
+def kernel_and_neighbourhoods(
+    a: Tensor,
+    b: Tensor,
+    *,
+    k: int = 3,
+    density_k: int = 5,
+    blocks: int = 100,
+    block_size: int = 1000,
+    seed: int = 0,
+) -> tuple[Kernel, Neighbourhoods]:
+    """What `kernel` and `neighbourhoods` give for `a` (n, d) and `b` (m, d), in one pass over all pairs of rows.
+
+    Both are sums over inner products of rows, which take nearly all of their time. For so many rows that the kernels of
+    all pairs are more work than the blocks alone, the two are computed one after the other.
+    """
+    size = _block_size(a, b, blocks, block_size)
+    if (len(a) + len(b)) ** 2 / 2 > 3 * size**2 * a.shape[1]:
+        return kernel(a, b, blocks=blocks, block_size=size, seed=seed), neighbourhoods(a, b, k=k, density_k=density_k)
+    sums = _block_sums_of(a, b, *_draws(len(a), len(b), blocks, size, seed))
+    found = neighbourhoods(a, b, k=k, density_k=density_k, seen=sums.see)
+    return _kernel(sums.found.tolist(), size), found
 
 
 def mmd(a: Tensor, b: Tensor) -> float:
@@ -106,7 +129,7 @@ def mmd(a: Tensor, b: Tensor) -> float:
     0.0
     """
     checked_pair(a, b)
-    return _mmd(a, b)
+    return float(_block_sums(a, b, *(torch.arange(len(rows))[None] for rows in (a, b))))
 
 
 def sliced_wasserstein(a: Tensor, b: Tensor, *, directions: int = 512, seed: int = 0) -> float:
@@ -147,23 +170,32 @@ def _projected(rows: Tensor, units: Tensor) -> Tensor:
     return torch.cat([part.to(units) @ units.T for part in parts])
 
 
-def _mmd(a: Tensor, b: Tensor) -> float:
-    n, m = len(a), len(b)
-    own_a, own_b = ((_kernels(rows, rows) - _diagonal(rows)) for rows in (a, b))
-    return own_a / (n * (n - 1)) + own_b / (m * (m - 1)) - 2 * _kernels(a, b) / (n * m)
+def _block_size(a: Tensor, b: Tensor, blocks: int, block_size: int) -> int:
+    checked_pair(a, b)
+    if blocks < 1 or block_size < 2:
+        raise ValueError(f"there must be 1 block or more of 2 rows or more, got {blocks} of {block_size}")
+    return min(block_size, len(a), len(b))
 
 
-def _kernels(a: Tensor, b: Tensor) -> float:
-    """The sum of (x.y / d + 1)³ over all pairs of rows."""
-    x, y = (rows if rows.dtype in (torch.float32, torch.float64) else rows.float() for rows in (a, b))
-    total = 0.0
-    for part in x.split(max(1, _NUMBERS_AT_ONCE // len(y))):
-        one = part @ y.T
-        one.div_(a.shape[1]).add_(1)
-        total += float((one.square().mul_(one)).sum(dtype=torch.float64))
-    return total
+def _draws(n: int, m: int, blocks: int, size: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Rows of each block, (blocks, size) of n and of m."""
+    draws = np.random.RandomState(seed)
+    found = [[torch.from_numpy(draws.choice(count, size, replace=False)) for count in (n, m)] for _ in range(blocks)]
+    return tuple(map(torch.stack, zip(*found, strict=True)))  # type: ignore[return-value]  # two
 
 
-def _diagonal(a: Tensor) -> float:
-    rows = a if a.dtype in (torch.float32, torch.float64) else a.float()
-    return float((rows.square().sum(1) / a.shape[1] + 1).double().pow(3).sum())
+def _block_sums_of(a: Tensor, b: Tensor, drawn_a: Tensor, drawn_b: Tensor) -> BlockSums:
+    return BlockSums(*(membership(drawn.to(a.device), rows) for drawn, rows in ((drawn_a, a), (drawn_b, b))))
+
+
+def _block_sums(a: Tensor, b: Tensor, drawn_a: Tensor, drawn_b: Tensor) -> Tensor:
+    """`mmd` of each of some blocks, (blocks,), by all pairs once."""
+    sums = _block_sums_of(a, b, drawn_a, drawn_b)
+    for which, pairs in (((0, 0), Pairs(a)), ((1, 1), Pairs(b.to(a.device))), ((0, 1), Pairs(a, b))):
+        for tile in pairs.tiles():
+            sums.see(which, pairs, tile)
+    return sums.found
+
+
+def _kernel(values: list[float], size: int) -> Kernel:
+    return Kernel(float(np.mean(values)), float(np.std(values)), len(values), size)

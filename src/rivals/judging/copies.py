@@ -174,7 +174,7 @@ def _most_alike(queries: Tensor, keys: Tensor) -> Tensor:
 def _closest(moved: Tensor, theirs: Tensor, which: Tensor, shift: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Of the candidates (b, k, c, h, w) the one most like the sample: its row, the shift, deviation and residual."""
     flat = moved.flatten(2)  # (b, shifts, pixels)
-    like, at = (_unit(flat) @ _unit(_moved(theirs.flatten(0, 1), shift, (shift,)).view(*which.shape, -1)).mT).max(1)
+    like, at = (_unit(flat) @ _unit(_moved(theirs.flatten(0, 1), shift, (shift,)).reshape(*which.shape, -1)).mT).max(1)
     best = like.argmax(1)  # of (b, k)
     one = torch.arange(len(best))
     at = at[one, best]
@@ -184,7 +184,7 @@ def _closest(moved: Tensor, theirs: Tensor, which: Tensor, shift: int) -> tuple[
     rest = ours - _explained(ours, parts - parts.mean(2, keepdim=True))
     variance = ours.square().mean(1)
     blank = variance < 1e-6
-    local = F.avg_pool2d(rest.view(-1, *moved.shape[2:]), 3, 1).flatten(1).abs().amax(1)
+    local = F.avg_pool2d(rest.reshape(-1, *moved.shape[2:]), 3, 1).flatten(1).abs().amax(1)
     deviation = (local / variance.sqrt()).masked_fill(blank, math.inf)
     residual = (rest.square().mean(1) / variance).masked_fill(blank, 1.0)
     side = 2 * shift + 1
@@ -214,7 +214,7 @@ def _moved(pictures: Tensor, shift: int, starts: range | tuple[int, ...]) -> Ten
 def _rough(windows: Tensor) -> Tensor:
     """Windows (n, s, c, h, w) as means of 8x8 cells less their mean, of length 1: (n, s, c x 64)."""
     cells = (min(_CELLS, windows.shape[-2]), min(_CELLS, windows.shape[-1]))
-    return _unit(F.adaptive_avg_pool2d(windows.flatten(0, 1), cells).view(*windows.shape[:2], -1))
+    return _unit(F.adaptive_avg_pool2d(windows.flatten(0, 1), cells).reshape(*windows.shape[:2], -1))
 
 
 def _unit(rows: Tensor) -> Tensor:

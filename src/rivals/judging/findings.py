@@ -122,11 +122,13 @@ def duplicates(record: Record, facts: Values) -> Iterator[Finding]:
 
 def missing_classes(record: Record) -> Iterator[Finding]:
     """Classes without pictures, or with next to none, and gaps in classes that are numbered."""
-    counts = inner(record.run, "found", "classes")
+    found = inner(record.run, "found")
+    counts, empty = inner(found, "classes"), found.get("empty")
     told = {str(name): float(n) for name, n in counts.items() if isinstance(n, int | float) and math.isfinite(n)}
     if len(told) < 2:
         return
     usual = median(told.values())
+    told |= {str(name): 0.0 for name in (empty if isinstance(empty, list) else [])}
     sparse = [name for name, n in told.items() if n < SPARSE and n < usual / 20]
     gaps = numbers_missing(list(told))
     if not sparse and not gaps:

@@ -22,6 +22,13 @@ class ClassFrechet(NamedTuple):
     counts: dict[int, tuple[int, int]]
 
 
+class Extrapolated(NamedTuple):
+    """A distance for infinitely many rows, and its standard error from the fit of the line alone."""
+
+    value: float
+    error: float
+
+
 def moments(a: Tensor) -> tuple[Tensor, Tensor]:
     """The mean (d) and the unbiased covariance (d, d) of the rows of `a` (n, d), in float64.
 
@@ -97,6 +104,14 @@ def frechet_infinity(a: Tensor, b: Tensor, *, points: int = 15, seed: int = 0) -
     >>> abs(frechet_infinity(rows[:1000] + 1, rows) - 3) < 0.3
     True
     """
+    return extrapolated(a, b, points=points, seed=seed).value
+
+
+def extrapolated(a: Tensor, b: Tensor, *, points: int = 15, seed: int = 0) -> Extrapolated:
+    """As `frechet_infinity`, with the standard error of the line at 1/size = 0, by what it leaves of the points.
+
+    That error is of the choice of subsets, not of the choice of `a` and `b`: see `interval.infinity_interval`.
+    """
     checked_pair(a, b)
     if len(a) < 8 or points < 2:
         raise ValueError(f"an extrapolation needs 8 samples or more and 2 points or more, got {len(a)} and {points}")
@@ -106,8 +121,11 @@ def frechet_infinity(a: Tensor, b: Tensor, *, points: int = 15, seed: int = 0) -
     chosen = [torch.randperm(len(a), generator=generator)[:size].to(a.device) for size in sizes]
     distances = torch.tensor([_distance(_spread(a[rows]), known) for rows in chosen], dtype=torch.float64)
     inverse = 1 / torch.tensor(sizes, dtype=torch.float64)
-    slope = ((inverse - inverse.mean()) * distances).sum() / (inverse - inverse.mean()).square().sum()
-    return float(distances.mean() - slope * inverse.mean())
+    apart = (inverse - inverse.mean()).square().sum()
+    slope = ((inverse - inverse.mean()) * distances).sum() / apart
+    value = distances.mean() - slope * inverse.mean()
+    left = (distances - value - slope * inverse).square().sum() / max(points - 2, 1)
+    return Extrapolated(float(value), float((left * (1 / points + inverse.mean().square() / apart)).sqrt()))
 
 
 def class_frechet(a: Tensor, labels_a: Tensor, b: Tensor, labels_b: Tensor) -> ClassFrechet:

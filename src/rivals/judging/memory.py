@@ -7,10 +7,13 @@ around training data, and depend on the space, so compare them with the same num
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .compare import nearest
 from .copies import Copies, Matches, copies, matches
+from .pairs import nearest_squares
+from .stream import in_parts
 
 __all__ = ["Copies", "Matches", "authenticity", "copies", "ct_score", "matches"]
 
@@ -32,9 +35,9 @@ def authenticity(a: Tensor, train: Tensor) -> Tensor:
     """
     if len(train) < 2:
         raise ValueError(f"two training rows or more are needed, got {len(train)}")
-    distance, which = (found[:, 0] for found in nearest(a, train))
-    own = nearest(train, train, k=2)[0][:, 1]
-    return distance >= own[which]
+    squares, which = (found[:, 0] for found in nearest_squares(a, train, 1))
+    own = nearest_squares(train, None, 2)[0][:, 1]
+    return squares >= own[which]
 
 
 def ct_score(a: Tensor, train: Tensor, held_out: Tensor, *, cells: int = _CELLS, seed: int = 0) -> float:
@@ -66,7 +69,7 @@ def ct_score(a: Tensor, train: Tensor, held_out: Tensor, *, cells: int = _CELLS,
     True
     """
     centres = _means(train.double(), min(cells, len(train)), seed)
-    parts = [nearest(rows.double(), centres)[1][:, 0] for rows in (a, train, held_out)]
+    parts = [_cell(rows, centres) for rows in (a, train, held_out)]
     total, weight = 0.0, 0
     for cell in range(len(centres)):
         ours, known, fresh = (rows[part == cell] for rows, part in zip((a, train, held_out), parts, strict=True))
@@ -92,8 +95,13 @@ def _means(rows: Tensor, count: int, seed: int) -> Tensor:
     """Lloyd's k-means from random rows: centres (count, d)."""
     centres = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))[:count]]
     for _ in range(_ROUNDS):
-        cell = nearest(rows, centres)[1][:, 0]
-        sums = torch.zeros_like(centres).index_add_(0, cell, rows)
-        sizes = torch.bincount(cell, minlength=count)[:, None]
-        centres = torch.where(sizes > 0, sums / sizes.clamp_min(1), centres)
+        members = F.one_hot(_cell(rows, centres), count).to(rows)  # (n, count)
+        sizes = members.sum(0)[:, None]
+        centres = torch.where(sizes > 0, members.T @ rows / sizes.clamp_min(1), centres)
     return centres
+
+
+def _cell(rows: Tensor, centres: Tensor) -> Tensor:
+    """The nearest centre (count, d) of each row (n, d): (n,)."""
+    lengths = centres.square().sum(1) / 2
+    return torch.cat([(lengths - part.to(centres) @ centres.T).argmin(1) for part in in_parts(rows)])

@@ -4,16 +4,19 @@ A set is taken for the union of balls around its rows, each as large as the dist
 Nothing here holds all pairs at once.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from .pairs import Pairs, Tile, nearest_squares, squares_of
 from .stream import checked_pair
 
-_PAIRS_AT_ONCE = 2**24  # numbers held at a time: 64 MiB of float32
-_SPARE = 8  # further candidates whose distances `nearest` computes again
+Seen = Callable[[tuple[int, int], Pairs, Tile], None]
+
+_EDGE = 1e-6  # of a squared radius: rough distances that near to it decide nothing
 _SAME = 1e-12  # squared distances that agree to this are equal: copies in two sets make such ties
 
 
@@ -56,7 +59,9 @@ def nearest(queries: Tensor, keys: Tensor, k: int = 1) -> tuple[Tensor, Tensor]:
     >>> distances[0].tolist(), indices[:, 0].tolist()
     ([0.0, 5.0], [1, 0])
     """
-    squares, indices = _nearest(queries, keys, k)
+    if not 1 <= k <= len(keys):
+        raise ValueError(f"k must be between 1 and the number of keys ({len(keys)}), got {k}")
+    squares, indices = nearest_squares(queries, keys, k)
     return squares.sqrt().to(queries.dtype), indices
 
 
@@ -97,90 +102,80 @@ def density_coverage(a: Tensor, b: Tensor, *, k: int = 5) -> DensityCoverage:
     return DensityCoverage(float(found.density.mean()), float(found.covered.mean()))
 
 
-def neighbourhoods(a: Tensor, b: Tensor, *, k: int | None = 3, density_k: int | None = 5) -> Neighbourhoods:
+def neighbourhoods(
+    a: Tensor, b: Tensor, *, k: int | None = 3, density_k: int | None = 5, seen: Seen = lambda which, pairs, tile: None
+) -> Neighbourhoods:
     """The rows behind `precision_recall(a, b, k=k)` and `density_coverage(a, b, k=density_k)`, in one pass.
 
     It takes about 3 / 5 of the time of the two one after the other. None leaves a pair out: its rows are then empty.
+    `seen` is shown every tile of pairs that is looked at, with the numbers of its sets, 0 for `a` and 1 for `b`; with
+    both `k` and `density_k` these are all pairs of `a`, of `b` and of one and the other.
     """
     checked_pair(a, b)
-    radii_b = _radii(b, [k, density_k], "b")
-    radii_a = _radii(a, [k], "a")
-    precise, recalled = (torch.zeros(0 if k is None else len(rows), dtype=torch.float64) for rows in (a, b))
-    density, covered = (torch.zeros(0 if density_k is None else len(rows), dtype=torch.float64) for rows in (a, b))
-    step = max(1, _PAIRS_AT_ONCE // max(b.shape))
-    for start in range(0, len(a), step):
-        rows = slice(start, start + step)
-        pairs = _Pairs(a[rows], b)
-        if k is not None:
-            precise[rows] = pairs.inside(radii_b[0][None], closed=True).any(1).double().cpu()
-            recalled += pairs.inside(radii_a[0][rows, None], closed=True).any(0).cpu()
-        if density_k is not None:
-            held = pairs.inside(radii_b[1][None], closed=False)
-            density[rows] = held.sum(1).double().cpu() / density_k
-            covered += held.any(0).cpu()
-    return Neighbourhoods(precise, recalled.clamp(max=1), density, covered.clamp(max=1))
+    b = b.to(a.device)
+    radii_b = _radii(b, [k, density_k], "b", lambda *each: seen((1, 1), *each))
+    radii_a = _radii(a, [k], "a", lambda *each: seen((0, 0), *each))
+    balls = _Balls(a, b, radii_a[0], radii_b[0], radii_b[1])
+    pairs = Pairs(a, b, under=True)
+    for tile in pairs.tiles():
+        balls.see(pairs, tile)
+        seen((0, 1), pairs, tile)
+    found = Neighbourhoods(balls.precise, balls.recalled, balls.held / (density_k or 1), balls.covered)
+    return Neighbourhoods(*(getattr(found, each.name).cpu() for each in fields(found)))
 
 
-class _Pairs:
-    """Distances of some rows `q` to all rows `x`, rough at first, and exact where a rough one decides nothing."""
+class _Balls:
+    """Which rows lie in whose balls; distances are exact where a rough one decides nothing.
 
-    def __init__(self, q: Tensor, x: Tensor) -> None:
-        self.q, self.x = q, x.to(q.device)
-        centre = self.x.mean(0)  # near the origin the product loses the fewest digits
-        near_q, near_x = (_working(rows - centre) for rows in (self.q, self.x))
-        norms = near_q.square().sum(1)[:, None] + near_x.square().sum(1)
-        self.rough = norms - 2 * near_q @ near_x.T  # (rows of q, rows of x), squared
-        # The product's error: a few units in the last place of |q| |x| <= (|q|² + |x|²) / 2, growing like a random walk
-        # with the number of terms; eight times that is never reached.
-        self.slack = norms.mul_(8 * torch.finfo(norms.dtype).eps * q.shape[1] ** 0.5)
+    Args:
+        a: (n, d).
+        b: (m, d).
+        squares_a: squared radii (n) of the balls about `a`, with their surface; none, as the others, if not asked for.
+        squares_b: those (m) about `b`, with their surface.
+        open_b: those (m) about `b` without it.
+    """
 
-    def inside(self, squares: Tensor, *, closed: bool) -> Tensor:
-        """Whether each pair is within the root of `squares` (1, x) or (q, 1), in float64; with that distance or not."""
-        limit = squares.to(self.rough)
-        margin = self.rough - limit
-        found = margin < 0
-        i, j = (margin.abs() <= self.slack + 1e-6 * limit).nonzero(as_tuple=True)
-        limits = squares.expand(self.rough.shape)
-        for part in torch.arange(len(i), device=i.device).split(max(1, _PAIRS_AT_ONCE // (2 * self.x.shape[1]))):
-            row, column = i[part], j[part]
-            exact = (self.q[row].double() - self.x[column].double()).square().sum(1)
-            edge = limits[row, column]
-            found[row, column] = exact <= edge * (1 + _SAME) if closed else exact < edge * (1 - _SAME)
-        return found
+    def __init__(self, a: Tensor, b: Tensor, squares_a: Tensor, squares_b: Tensor, open_b: Tensor) -> None:
+        self.a, self.b = a, b
+        self.squares_a, self.squares_b, self.open_b = squares_a, squares_b, open_b
+        about_b = [squares for squares in (squares_b, open_b) if len(squares)]
+        self.most_b = torch.stack(about_b).amax(0) if about_b else a.new_zeros(0, dtype=torch.float64)
+        counts = (len(squares_b) and len(a), len(squares_a) and len(b), len(open_b) and len(a), len(open_b))
+        self.precise, self.recalled, self.held, self.covered = (
+            torch.zeros(count, dtype=torch.float64, device=a.device) for count in counts
+        )
+
+    def see(self, pairs: Pairs, tile: Tile) -> None:
+        """Take in a tile of squares that are not above the true ones."""
+        maybe = torch.zeros_like(tile.squares, dtype=torch.bool)
+        for squares, shape in ((self.most_b[tile.columns], (1, -1)), (self.squares_a[tile.rows], (-1, 1))):
+            if len(squares):
+                maybe |= tile.squares <= (squares * (1 + _EDGE)).to(tile.squares).view(shape)
+        i, j = maybe.nonzero(as_tuple=True)
+        slack = pairs.error * (pairs.norms[0][tile.rows][i] + pairs.norms[1][tile.columns][j])
+        squares = (tile.squares[i, j] + slack).double()
+        i, j = i + tile.rows.start, j + tile.columns.start
+        limits = [each[at] for each, at in ((self.squares_a, i), (self.squares_b, j), (self.open_b, j)) if len(each)]
+        doubt = torch.stack([(squares - limit).abs() <= slack + _EDGE * limit for limit in limits]).any(0)
+        squares[doubt] = squares_of(self.a, self.b, i[doubt], j[doubt])
+        if len(self.squares_a):
+            self.precise[i[squares <= self.squares_b[j] * (1 + _SAME)]] = 1
+            self.recalled[j[squares <= self.squares_a[i] * (1 + _SAME)]] = 1
+        if len(self.open_b):
+            inside = squares < self.open_b[j] * (1 - _SAME)
+            self.held += torch.bincount(i[inside], minlength=len(self.held))
+            self.covered[j[inside]] = 1
 
 
-def _radii(x: Tensor, ks: list[int | None], name: str) -> list[Tensor]:
+def _radii(x: Tensor, ks: list[int | None], name: str, seen: Callable[[Pairs, Tile], None]) -> list[Tensor]:
     """The squared distances of rows (n, d) to their k-th neighbour, (n) in float64 for every k; empty for None."""
+    none = torch.zeros(0, dtype=torch.float64, device=x.device)
     wanted = [k for k in ks if k is not None]
     if not wanted:
-        return [torch.zeros(0) for _ in ks]
+        return [none for _ in ks]
     most = max(wanted)
     if min(wanted) < 1 or most >= len(x):
         got = most if most >= len(x) else min(wanted)
         raise ValueError(f"k must be between 1 and the number of rows less one ({len(x) - 1} in {name}), got {got}")
-    squares, _ = _nearest(x, x, most + 1)  # the row itself is at distance 0, the first
-    return [squares[:, k] if k is not None else torch.zeros(0) for k in ks]
-
-
-def _nearest(queries: Tensor, keys: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Squared distances (n, k) in float64, ascending, and indices (n, k)."""
-    if not 1 <= k <= len(keys):
-        raise ValueError(f"k must be between 1 and the number of keys ({len(keys)}), got {k}")
-    centre = keys.mean(0)
-    near = _working(keys - centre)
-    squares = near.square().sum(1)
-    step = max(1, _PAIRS_AT_ONCE // max(keys.shape))
-    found = []
-    for q in queries.split(step):
-        rough = squares - 2 * _working(q - centre) @ near.T  # (rows, m); |q|² is the same for every key
-        candidates = rough.topk(min(k + _SPARE, len(keys)), largest=False).indices.sort(1).values
-        columns = [(q.double() - keys[column].double()).square().sum(1) for column in candidates.T]
-        exact = torch.stack(columns, dim=1)  # (rows, candidates)
-        order = exact.argsort(dim=1, stable=True)[:, :k]
-        found.append((exact.gather(1, order), candidates.gather(1, order)))
-    return torch.cat([distances for distances, _ in found]), torch.cat([indices for _, indices in found])
-
-
-def _working(rows: Tensor) -> Tensor:
-    """Rows in a precision that a product of them may be made in: their own, but not less than float32."""
-    return rows if rows.dtype in (torch.float32, torch.float64) else rows.float()
+    squares, _ = nearest_squares(x, None, most + 1, seen)  # the row itself is at distance 0, the first
+    return [squares[:, k] if k is not None else none for k in ks]

@@ -125,17 +125,24 @@ def classification_accuracy(a: Tensor, labels_a: Tensor, b: Tensor, labels_b: Te
     Raises:
         ValueError: fewer than two samples, or labels that do not fit.
 
+    How much of it is the draw of real rows, `rightly_classified` tells row by row; that of the samples is not in there.
+
     >>> a = torch.tensor([[0.0, 1.0], [0.1, 1.0], [1.0, 0.0], [1.0, 0.1]])
     >>> classification_accuracy(a, torch.tensor([0, 0, 1, 1]), a + 0.01, torch.tensor([0, 0, 1, 0]))
     0.75
     """
+    return float(rightly_classified(a, labels_a, b, labels_b).double().mean())
+
+
+def rightly_classified(a: Tensor, labels_a: Tensor, b: Tensor, labels_b: Tensor) -> Tensor:
+    """Which rows of `b` (m, d) a linear classifier names rightly that was taught by `a` (n, d): (m,) bool."""
     if len(a) < 2 or len(b) < 1 or len(a) != len(labels_a) or len(b) != len(labels_b):
         raise ValueError(
             f"two samples or more and a label for each row are needed, got {len(a)} and {len(labels_a)}, "
             f"{len(b)} and {len(labels_b)}"
         )
     probe = linear_probe(a.float(), labels_a, int(max(labels_a.max(), labels_b.max())) + 1)
-    return float((probe(b.float()) == labels_b).double().mean())
+    return probe(b.float()) == labels_b
 
 
 def diversity(features: Tensor, labels: Tensor) -> dict[int, float]:

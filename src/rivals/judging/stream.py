@@ -6,7 +6,10 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from .products import laid_out, product
+
 _NUMBERS_AT_ONCE = 2**22  # of features held in float64 at a time: 32 MiB
+_COPIED = 2**19  # of those that are only summed up: 4 MiB, which a cache holds
 _COLUMNS = 256  # of the products' blocks
 
 
@@ -77,11 +80,13 @@ class Moments:
         """Take in few rows, not checked; their products may be made in a quicker precision than the sums."""
         if not len(rows):
             return
-        mean = rows.mean(0, dtype=torch.float64)
-        centred = rows.to(products) - mean.to(products)
-        for start in range(0, len(mean), _COLUMNS):  # the products below the blocks on the diagonal are known already
-            columns = slice(start, start + _COLUMNS)
-            self._scatter[columns, start:] += centred[:, columns].T @ centred[:, start:]
+        mean = _mean(rows)
+        centred = (rows.to(products) - mean.to(products)).T.contiguous()
+        blocks = [laid_out(block) for block in centred.split(_COLUMNS)]
+        for i, first in enumerate(blocks):  # the products below the blocks on the diagonal are known already
+            for j, second in enumerate(blocks[i:], i):
+                here = (slice(i * _COLUMNS, (i + 1) * _COLUMNS), slice(j * _COLUMNS, (j + 1) * _COLUMNS))
+                self._scatter[here] += product(first, second)
         self._shift(len(rows), mean)
 
     def _shift(self, count: int, mean: Tensor) -> None:
@@ -100,7 +105,8 @@ def in_parts(rows: Tensor) -> Iterator[Tensor]:
 
 def refuse_not_finite(rows: Tensor) -> None:
     """Raises a ValueError that counts the rows which have NaN or infinite values."""
-    bad = sum(int((~part.isfinite()).any(1).sum()) for part in in_parts(rows))
+    doubtful = (part for part in in_parts(rows) if not part.sum().isfinite())  # no other sum is, but it may overflow
+    bad = sum(int((~part.isfinite()).any(1).sum()) for part in doubtful)
     if bad:
         raise ValueError(f"{bad} of {len(rows)} rows have values that are not finite (NaN or infinite)")
 
@@ -124,6 +130,11 @@ def checked_pair(a: Tensor, b: Tensor, *, least: int = 2) -> tuple[Tensor, Tenso
     if a.shape[1] != b.shape[1]:
         raise ValueError(f"the sets have {a.shape[1]} and {b.shape[1]} features a row; they must come from one space")
     return a, b
+
+
+def _mean(rows: Tensor) -> Tensor:
+    """The mean (d) of rows (n, d) in float64; a copy of all of them in it would take longer than the sums."""
+    return sum(part.sum(0, dtype=torch.float64) for part in rows.split(max(1, _COPIED // rows.shape[1]))) / len(rows)
 
 
 def _sum_over_processes(values: Tensor) -> None:

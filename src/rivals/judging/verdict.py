@@ -9,11 +9,23 @@ from torch import Tensor
 
 from rivals.engine.data import spread
 
-from .compare import frechet, frechet_infinity, kernel, mmd, nearest, neighbourhoods, total_variance
-from .interval import Interval, bootstrap, frechet_interval
-from .score import classification_accuracy, inception_score, relative_diversity
+from .compare import (
+    Kernel,
+    Neighbourhoods,
+    kernel,
+    kernel_and_neighbourhoods,
+    mmd,
+    nearest,
+    neighbourhoods,
+    total_variance,
+)
+from .interval import Interval, bootstrap, frechet_interval, infinity_interval, mean_of
+from .score import inception_score, relative_diversity, rightly_classified
 
-INTERVAL = "over other samples of the same counts (infinitesimal jackknife for FD, else resampled halves)"
+INTERVAL = (
+    "over other samples of the same counts (infinitesimal jackknife for FD, else resampled halves); of the accuracy "
+    "score over other real pictures only"
+)
 WIDE = 512  # features from which on the extrapolation is taken only where there are few samples
 LIKELY = 1.96  # deviations of a normal distribution that hold 95 %
 NEIGHBOURS = 200  # rows whose distance to the nearest training row is measured
@@ -67,19 +79,20 @@ def verdict_of(found: Evidence, told: Callable[[str], None] = lambda words: None
     """
     told("distances")
     scores, intervals = distances(found.fake.rows, found.real.rows, found.seed)
-    scores |= extrapolated(found.fake.rows, found.real.rows, found.seed)
+    more, spans = extrapolated(found.fake.rows, found.real.rows, intervals["fd"], found.seed)
+    scores, intervals = scores | more, intervals | spans
     told("the floor")
     floor: dict[str, float] = {}
     if found.train is not None and found.unseen is not None:
         floor, _ = distances(found.train.rows, found.unseen.rows, found.seed)
     told("classes")
-    classes = by_class(found)
+    classes, within = by_class(found)
     for measure in (agreement, accuracy, inception):
         more, spans = measure(found)
         scores, intervals = scores | more, intervals | spans
-    within = [row["fd"] for row in classes.values() if "fd" in row]
     if within and len(within) == len(classes):  # a mean without a missing class would flatter
-        scores["class_fd"] = sum(within) / len(within)
+        intervals["class_fd"] = mean_of(within)
+        scores["class_fd"] = intervals["class_fd"].value
     if found.train is not None and found.unseen is not None and "accuracy" in scores:
         floor |= accuracy(replace(found, fake=found.train, real=found.unseen))[0]
     return {
@@ -97,26 +110,41 @@ Scores = tuple[dict[str, float], dict[str, Interval]]
 
 def distances(a: Tensor, b: Tensor, seed: int) -> Scores:
     """Scores of rows (n, d) against rows (m, d) that need nothing else, and their intervals."""
-    percent = 100 / total_variance(b)
-    distance = frechet_interval(a, b)
-    share = Interval(*(percent * each for each in (distance.value, distance.low, distance.high)))
-    scores, spans = {"fd": distance.value, "fd_share": share.value}, {"fd": distance, "fd_share": share}
-    for more, ends in (kernel_distance(a, b, seed), nearness(a, b, seed)):
+    distance, varied = frechet_interval(a, b), total_variance(b)
+    scores, spans = {"fd": distance.value}, {"fd": distance}
+    if varied > 0:  # else there is nothing to take a share of
+        spans["fd_share"] = Interval(*(100 * each / varied for each in (distance.value, distance.low, distance.high)))
+        scores["fd_share"] = spans["fd_share"].value
+    blocks, rows = of_pairs(a, b, seed)
+    for more, ends in (kernel_distance(blocks, a, b, seed), nearness(rows, seed) if rows else ({}, {})):
         scores, spans = scores | more, spans | ends
     return scores, spans
 
 
-def extrapolated(a: Tensor, b: Tensor, seed: int) -> dict[str, float]:
+def of_pairs(a: Tensor, b: Tensor, seed: int) -> tuple[Kernel, Neighbourhoods | None]:
+    """What all pairs of rows tell: neighbours at equal counts, since recall and coverage grow with the fakes."""
+    count = min(len(a), len(b))
+    if count < 4:
+        return kernel(a, b, seed=seed), None
+    density_k = min(count - 1, 5)
+    k = min(3, density_k)
+    if len(a) == len(b):
+        return kernel_and_neighbourhoods(a, b, k=k, density_k=density_k, seed=seed)
+    rows = neighbourhoods(spread(a, count), spread(b, count), k=k, density_k=density_k)
+    return kernel(a, b, seed=seed), rows
+
+
+def extrapolated(a: Tensor, b: Tensor, at_count: Interval, seed: int) -> Scores:
     """The distance for endless fakes: fifteen distances, so in wide spaces only where few samples call for it."""
     few = min(len(a), len(b))
     if few < 8 or (a.shape[1] > WIDE and few >= 2 * a.shape[1]):
-        return {}
-    return {"fd_infinity": frechet_infinity(a, b, seed=seed)}
+        return {}, {}
+    span = infinity_interval(a, b, at_count=at_count, seed=seed)
+    return {"fd_infinity": span.value}, {"fd_infinity": span}
 
 
-def kernel_distance(a: Tensor, b: Tensor, seed: int) -> Scores:
+def kernel_distance(found: Kernel, a: Tensor, b: Tensor, seed: int) -> Scores:
     """The kernel distance; its interval from the deviation of blocks, or from halves where a block is all there is."""
-    found = kernel(a, b, seed=seed)
     count = min(len(a), len(b))
     if found.block_size < count:
         reach = LIKELY * found.deviation * (found.block_size / count) ** 0.5  # at most: it falls at least so fast
@@ -132,13 +160,8 @@ def edges(span: Interval) -> tuple[float, float]:
     return span.low, span.high
 
 
-def nearness(a: Tensor, b: Tensor, seed: int) -> Scores:
-    """Precision, recall, density and coverage, at equal counts: recall and coverage grow with the fakes."""
-    count = min(len(a), len(b))
-    if count < 4:
-        return {}, {}
-    most = min(count - 1, 5)
-    rows = neighbourhoods(spread(a, count), spread(b, count), k=min(3, most), density_k=most)
+def nearness(rows: Neighbourhoods, seed: int) -> Scores:
+    """Precision, recall, density and coverage."""
     found = {
         name: bootstrap(mean, each, seed=seed)
         for name, each in (
@@ -171,7 +194,9 @@ def accuracy(found: Evidence) -> Scores:
     fake, real = found.fake, found.real
     if fake.labels is None or real.labels is None or len(fake.labels.unique()) < 2:
         return {}, {}
-    return {"accuracy": 100 * classification_accuracy(fake.rows, fake.labels, real.rows, real.labels)}, {}
+    right = 100 * rightly_classified(fake.rows, fake.labels, real.rows, real.labels).double()
+    span = {"accuracy": bootstrap(mean, right, seed=found.seed)} if len(right) >= 4 else {}
+    return {"accuracy": float(right.mean())}, span
 
 
 def inception(found: Evidence) -> Scores:
@@ -186,12 +211,13 @@ def inception(found: Evidence) -> Scores:
     return {"inception_score": score}, {"inception_score": Interval(score, score - reach, score + reach)}
 
 
-def by_class(found: Evidence) -> dict[str, dict[str, float]]:
-    """For each class its share of fakes and real pictures in percent, and what else is known of it."""
+def by_class(found: Evidence) -> tuple[dict[str, dict[str, float]], list[Interval]]:
+    """For each class its share of fakes and real pictures in percent, and what else is known; and its distances."""
     real, fake = found.real.labels, found.fake
     if real is None or not found.classes:
-        return {}
+        return {}, []
     rows: dict[str, dict[str, float]] = {}
+    within: list[Interval] = []
     drawn = fake.labels if fake.labels is not None else fake.told
     varied = {} if drawn is None else relative_diversity(fake.rows, drawn, found.real.rows, real)
     for number, name in enumerate(found.classes):
@@ -204,9 +230,10 @@ def by_class(found: Evidence) -> dict[str, dict[str, float]]:
         if number in varied:
             row["diversity"] = varied[number]
         if drawn is not None and min(int(here.sum()), int((drawn == number).sum())) >= 2:
-            row["fd"] = frechet(fake.rows[drawn == number], found.real.rows[here])
+            within.append(frechet_interval(fake.rows[drawn == number], found.real.rows[here]))
+            row["fd"] = within[-1].value
         rows[name] = row
-    return rows
+    return rows, within
 
 
 def neighbours(found: Evidence) -> dict[str, float]:

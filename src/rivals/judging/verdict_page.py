@@ -209,6 +209,8 @@ COLUMNS = {
     "agreement": ("recognised as asked", " %"),
     "fd": ("distance", ""),
     "diversity": ("variety (real: 1)", ""),
+    "similarity": ("MS-SSIM of pairs", ""),
+    "similarity_real": ("of real pairs", ""),
 }
 
 

@@ -33,6 +33,17 @@ KINDS = {
     "agreement": Kind("agreement", " %", "higher", "fakes recognised as the class that was asked for"),
     "accuracy": Kind("accuracy score", " %", "higher", "a classifier taught by fakes, tested on real (Ravuri 2019)"),
     "class_fd": Kind("{fd} class by class, mean", "", "lower", "the distance within each class (intra-FID)"),
+    "similarity": Kind(
+        "MS-SSIM of pairs", "", "", "likeness of two fakes of a class; floor: of two real ones; above it: too alike"
+    ),
+    "layer_distance": Kind(
+        "{layers} of pairs",
+        "",
+        "",
+        "unlikeness of two fakes of a class to a network (not LPIPS: nothing is fitted); below the floor: too alike",
+    ),
+    "spectrum": Kind("spectra apart", " dB", "lower", "power by frequency, in the mean (Durall et al. 2020)"),
+    "colours": Kind("colours apart", "", "lower", "of 255 levels that pixels must move, in the mean (Wasserstein-1)"),
     "inception_score": Kind("{is}", "", "higher", "sure of each and varied over all (Salimans et al. 2016)"),
 }
 """Scores in the order in which they are shown."""
@@ -49,6 +60,7 @@ def called(score: str, extractor: str) -> str:
         "fd": "FID" if standard else f"FD[{extractor}]",
         "kid": "KID" if standard else f"KD[{extractor}]",
         "is": "Inception Score" if standard else f"IS[{extractor}]",
+        "layers": f"layer distance[{extractor}]",
     }
     kind = KINDS.get(score)
     return kind.name.format(**names) if kind else score

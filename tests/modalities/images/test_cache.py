@@ -19,8 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from rivals.engine import store
 from rivals.engine.errors import RequestError
-from rivals.modalities.images import store
 from rivals.modalities.images.cache import cut, load, survey, uncut
 from rivals.modalities.images.split import hold_out, wanted
 

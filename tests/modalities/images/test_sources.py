@@ -205,6 +205,35 @@ def test_a_zip_like_a_folder(tmp_path):
     assert load(survey(folder / "set"), height=5, width=6, channels=3).content == made.content
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_class_folders_without_a_file_are_told_of(tmp_path, packed):
+    root = tmp_path / "pets"
+    for name in ("cats", "dogs"):
+        fill(root / name, 5)
+    for name in ("birds", "fish/inner", ".hidden"):
+        (root / name).mkdir(parents=True)
+    (root / "notes").mkdir()
+    (root / "notes" / "about.txt").write_text("a class of another kind: it has a file")
+    source = root
+    if packed:
+        source = tmp_path / "pets.zip"
+        with zipfile.ZipFile(source, "w") as archive:
+            for path in sorted(root.rglob("*")):
+                archive.write(path, path.relative_to(tmp_path))  # one folder around everything
+    found = survey(source).found
+    assert found.classes == {"cats": 5, "dogs": 5}
+    assert found.empty == ("birds", "fish")
+    assert "no file in the folders 'birds', 'fish'" in found.notes
+
+
+def test_empty_folders_beside_unsorted_pictures_are_no_classes(tmp_path):
+    fill(tmp_path / "flat", 10)
+    (tmp_path / "flat" / "thumbs").mkdir()
+    found = survey(tmp_path / "flat").found
+    assert (found.classes, found.empty) == ({}, ())
+    assert found.notes == ("no file in the folder 'thumbs'",)
+
+
 def test_a_zip_bomb_and_a_damaged_entry(tmp_path, monkeypatch):
     monkeypatch.setattr(sources, "LARGEST_FILE", 10**6)
     entries = {f"{n}.png": png() for n in range(9)} | {"huge.bmp": bytes(10**7)}

@@ -5,8 +5,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from rivals.engine import store
 from rivals.engine.errors import RequestError
-from rivals.modalities.images import store
 from rivals.modalities.images.weights import Published, weights
 
 CONTENT = bytes(range(256)) * 10_000

@@ -60,15 +60,17 @@ def test_zeros_that_mean_nothing_are_counted():
     minus=st.sampled_from(["-", "−", "("]),
 )
 def test_every_regular_format_comes_back_by_writing_and_reading(units, decimals, signs, affixes, minus):
+    (thousands, decimal), (prefix, suffix) = signs, affixes
     form = Format(
-        decimals=decimals, least=decimals, thousands=signs[0], decimal=signs[1], prefix=affixes[0], suffix=affixes[1], minus=minus
+        decimals=decimals, least=decimals, thousands=thousands, decimal=decimal, prefix=prefix, suffix=suffix,
+        minus=minus,
     )  # fmt: skip
     values = np.array(units) / 10**decimals
     written = write_numbers(values, form)
     assert read_numbers(written, form).to_list() == values.tolist()
     for cell, unit in zip(written.to_list(), units, strict=True):  # against Python's own formatting
         own = f"{abs(unit) // 10**decimals:,}" + (f".{abs(unit) % 10**decimals:0{decimals}}" if decimals else "")
-        own = own.translate(str.maketrans({",": signs[0], ".": signs[1]}))
+        own = own.translate(str.maketrans({",": thousands, ".": decimal}))
         assert own in cell
 
 

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rivals.engine import store
 from rivals.engine.errors import RequestError
 
-from . import pictures, store
+from . import pictures
 from .pictures import UnusableError
 from .scan import Entries, Found, describe, digest_of, labels_of, pixels_of
 from .sources import Listing, cannot_read

@@ -97,7 +97,7 @@ def _asked(source: str, rest: list[str]) -> tuple[str, int]:
 
 def _drawn(style: str, count: int, progress: Callable[[int, int], None] | None) -> Path:
     """The file of drawn faces, made if it isn't there. A file under its final name is always whole."""
-    from . import store
+    from rivals.engine import store
 
     folder = store.home(None) / "faces"
     made = hashlib.sha256(_versions().encode()).hexdigest()[:12]

@@ -15,9 +15,9 @@ import PIL
 import torch
 from torch import Tensor
 
+from rivals.engine import store
 from rivals.engine.errors import RequestError
 
-from . import store
 from .building import PIXELS, Plan, must_do, parts, remaining, write
 from .scan import (
     Entries,

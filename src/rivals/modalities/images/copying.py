@@ -36,10 +36,9 @@ def memorisation(fake: Side, rows: Tensor, judge: "PicturesJudge", seed: int) ->
 def crowding(rows: Tensor, judge: "PicturesJudge", seed: int) -> dict[str, Any]:
     """Authenticity and the CT score, of as many samples as there are unseen pictures."""
     some = spread(rows, len(judge.unseen))
-    found = {
-        name: float(authenticity(each, judge.train).double().mean())
-        for name, each in (("authenticity", some), ("authenticity_real", judge.unseen))
-    }
+    of_both = authenticity(torch.cat([some, judge.unseen]), judge.train).double().split([len(some), len(judge.unseen)])
+    names = ("authenticity", "authenticity_real")
+    found = {name: float(each.mean()) for name, each in zip(names, of_both, strict=True)}
     cells = max(1, min(10, len(some) // 100))
     return found | (
         {"ct": ct_score(some, judge.train, judge.unseen, cells=cells, seed=seed)} if len(some) >= 20 else {}

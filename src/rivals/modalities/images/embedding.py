@@ -16,9 +16,9 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from rivals.engine import store
 from rivals.engine.errors import RequestError
 
-from . import store
 from .features import Extractor
 from .sides import Side
 

@@ -15,6 +15,7 @@ from rivals.judging.compare import frechet_from, moments, nearest, total_varianc
 from rivals.judging.protocol import Card
 from rivals.judging.verdict import INTERVAL, Evidence, Features, verdict_of
 
+from .appearance import appearance
 from .cache import Pictures
 from .classifier import Classify, asked, classifier, knows
 from .copying import memorisation
@@ -198,6 +199,8 @@ class PicturesJudge:
             seed=seed,
         )
         verdict = verdict_of(evidence, lambda words: tell({"kind": "comparing", "what": words}))
+        tell({"kind": "comparing", "what": "likeness, detail and colours"})
+        self.look_at(verdict, fake, fake.labels if fake.labels is not None else told, seed)
         tell({"kind": "comparing", "what": "copies"})
         verdict["memorisation"] = memorisation(fake, rows["features"], self, seed)
         same = fake.content == self.real.content
@@ -207,6 +210,14 @@ class PicturesJudge:
             rows["features"],
             self,
         )
+
+    def look_at(self, verdict: dict[str, Any], fake: Side, drawn: Tensor | None, seed: int) -> None:
+        """Add what the pictures themselves tell to a verdict."""
+        found = appearance(fake, drawn, self, seed)
+        for name in ("scores", "intervals", "floor"):
+            verdict[name] |= getattr(found, name)
+        for number, row in found.classes.items():
+            verdict["classes"][self.classes[number]] |= row
 
     def features(self, which: str, rows: Tensor) -> Features:
         """Rows of the real side with their classes."""

@@ -107,25 +107,31 @@ def spectrum(pictures: Tensor) -> Tensor:
         (min(h, w) // 2 + 1,) float64: power by cycles over the shorter side, each the mean over a ring one cycle wide.
         What lies beyond, in the corners, is left out.
     """
+    return spectra(pictures).mean(0)
+
+
+def spectra(pictures: Tensor) -> Tensor:
+    """The `spectrum` of each picture, (n, min(h, w) // 2 + 1) float64."""
     _check(pictures)
     height, width = pictures.shape[2:]
     window = torch.hann_window(height)[:, None] * torch.hann_window(width)
     side = min(height, width)
     across = torch.hypot(torch.fft.fftfreq(height)[:, None], torch.fft.rfftfreq(width)[None]) * side
     ring = across.round().long()
-    total = torch.zeros(height, width // 2 + 1, dtype=torch.float64)
-    for part in pictures.split(500):
-        grey = part.float().mean(1)
-        grey = (grey - grey.mean((1, 2), keepdim=True)) * window
-        total += torch.fft.rfft2(grey, norm="ortho").abs().square().sum(0, dtype=torch.float64)
-    twice = torch.full_like(total, 2.0)  # what rfft2 leaves out
+    twice = torch.full(ring.shape, 2.0, dtype=torch.float64)  # what rfft2 leaves out
     twice[:, 0] = 1.0
     if width % 2 == 0:
         twice[:, -1] = 1.0
     kept = ring <= side // 2
-    count = torch.zeros(side // 2 + 1, dtype=torch.float64).index_add_(0, ring[kept], twice[kept])
-    power = torch.zeros_like(count).index_add_(0, ring[kept], (total * twice)[kept])
-    return power / count / len(pictures)
+    rings, weights = ring[kept], twice[kept]
+    count = torch.zeros(side // 2 + 1, dtype=torch.float64).index_add_(0, rings, weights)
+    found = []
+    for part in pictures.split(500):
+        grey = part.float().mean(1)
+        grey = (grey - grey.mean((1, 2), keepdim=True)) * window
+        power = torch.fft.rfft2(grey, norm="ortho").abs().double().square()[:, kept] * weights
+        found.append(torch.zeros(len(part), len(count), dtype=torch.float64).index_add_(1, rings, power) / count)
+    return torch.cat(found)
 
 
 def spectrum_distance(a: Tensor, b: Tensor) -> float:
@@ -136,8 +142,13 @@ def spectrum_distance(a: Tensor, b: Tensor) -> float:
     """
     if a.shape[2:] != b.shape[2:]:
         raise ValueError(f"spectra need pictures of one size, got {tuple(a.shape[2:])} and {tuple(b.shape[2:])}")
+    return apart_in_decibels(spectra(a), spectra(b))
+
+
+def apart_in_decibels(a: Tensor, b: Tensor) -> float:
+    """The mean over frequencies of |difference| between the means of two sets of `spectra`, in dB."""
     least = 1e-12  # -120 dB, far below 8 bits
-    ours, theirs = (10 * spectrum(pictures)[1:].clamp_min(least).log10() for pictures in (a, b))
+    ours, theirs = (10 * each.mean(0)[1:].clamp_min(least).log10() for each in (a, b))
     return float((ours - theirs).abs().mean())
 
 
@@ -173,28 +184,35 @@ def colour_distance(a: Tensor, b: Tensor) -> float:
     """
     if a.shape[1] != b.shape[1]:
         raise ValueError(f"colours need as many channels on both sides, got {a.shape[1]} and {b.shape[1]}")
-    ours, theirs = (_histogram(pictures).cumsum(1) for pictures in (a, b))
+    return apart_in_levels(histograms(a), histograms(b))
+
+
+def apart_in_levels(a: Tensor, b: Tensor) -> float:
+    """`colour_distance` of two sets of `histograms`."""
+    ours, theirs = (each.mean(0).cumsum(1) for each in (a, b))
     return float((ours - theirs).abs().sum(1).mean())
 
 
-def _histogram(pictures: Tensor) -> Tensor:
-    """Shares of the 8-bit levels, (c, 256) float64."""
+def histograms(pictures: Tensor) -> Tensor:
+    """Shares of the 8-bit levels in each picture's channels, (n, c, 256) float64."""
     _check(pictures)
-    channels = pictures.shape[1]
-    start = _LEVELS * torch.arange(channels)[:, None, None]
-    counts = torch.zeros(channels * _LEVELS, dtype=torch.float64)
-    for part in pictures.split(500):
-        levels = ((part.float() + 1) * 127.5).round().clamp(0, 255).long() + start
-        counts += torch.bincount(levels.flatten(), minlength=len(counts))
-    shares = counts.view(channels, _LEVELS)
-    return shares / shares.sum(1, keepdim=True)
+    count, channels = pictures.shape[:2]
+    found = torch.empty(count, channels, _LEVELS, dtype=torch.float64)
+    for part, rows in zip(pictures.split(100), found.split(100), strict=True):
+        levels = ((part.float() + 1) * 127.5).round().clamp(0, 255).long().flatten(2)
+        start = _LEVELS * torch.arange(len(part) * channels).view(len(part), channels, 1)
+        counts = torch.bincount((levels + start).flatten(), minlength=rows.numel())
+        rows.copy_(counts.view_as(rows).double() / levels.shape[2])
+    return found
 
 
 Layers = Callable[[Tensor], Sequence[Tensor]]
 
 
-def layers_of(network: nn.Module, names: Sequence[str]) -> Layers:
+def layers_of(network: nn.Module, names: Sequence[str], prepare: Callable[[Tensor], Tensor] | None = None) -> Layers:
     """What the submodules of those names give, (n, channels, h, w) each, when `network` is asked about pictures.
+
+    The network goes where the pictures are; `prepare` brings them to what it reads.
 
     Names are those of `network.named_modules()`, for instance "features.1". Raises a ValueError for an unknown one.
     """
@@ -212,7 +230,7 @@ def layers_of(network: nn.Module, names: Sequence[str]) -> Layers:
         ]
         try:
             with torch.no_grad():
-                network(pictures)
+                network.to(pictures.device)(pictures if prepare is None else prepare(pictures))
         finally:
             for hook in hooks:
                 hook.remove()

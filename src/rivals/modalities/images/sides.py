@@ -36,6 +36,7 @@ class Side:
         conditions: for the score card.
         drawn: whether they come from a model, in random order.
         keep: whether their features may be kept on disk by `content`.
+        pick: some pictures by number, where they can be had without making whole parts.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Side:
     conditions: str = "not known"
     drawn: bool = False
     keep: bool = True
+    pick: Callable[[Tensor], Tensor] | None = None
 
     @property
     def parts(self) -> int:
@@ -61,6 +63,8 @@ class Side:
 
     def take(self, rows: Tensor) -> Tensor:
         """Some pictures by number, (len(rows), channels, height, width); each part they lie in is made once."""
+        if self.pick is not None:
+            return self.pick(rows)
         made = {number: self.part(number) for number in (rows // PART).unique().tolist()}
         return torch.stack([made[row // PART][row % PART] for row in rows.tolist()])
 
@@ -77,6 +81,7 @@ def of_pictures(pictures: Pictures, rows: Tensor, name: str) -> Side:
         labels,
         pictures.classes if labels is not None else (),
         conditions="classes as the pictures have them" if labels is not None else "none",
+        pick=lambda some: cut(pictures, rows[some]),
     )
 
 
@@ -139,7 +144,7 @@ def widened(side: Side, channels: int) -> Side:
         return colour
 
     content = hashlib.sha256(f"{side.content} as {channels}".encode()).hexdigest()
-    return replace(side, part=part, content=content)
+    return replace(side, part=part, content=content, pick=None)
 
 
 def resized(side: Side, height: int, width: int) -> Side:
@@ -149,7 +154,7 @@ def resized(side: Side, height: int, width: int) -> Side:
         return F.interpolate(side.part(number), (height, width), mode="bilinear", antialias=True, align_corners=False)
 
     content = hashlib.sha256(f"{side.content} at {height} {width}".encode()).hexdigest()
-    return replace(side, part=part, content=content)
+    return replace(side, part=part, content=content, pick=None)
 
 
 def renumbered(side: Side, classes: tuple[str, ...]) -> Side:

@@ -58,7 +58,7 @@ class Listing:
         kind: "folder", "zip", "npz", "idx", "arrow", "digits" or "faces".
         names: One a row.
         labels: (n,) int32, -1 for none.
-        classes: What the labels count.
+        classes: What the labels count; some may have no row.
         stamp: Changes when the source does; made without reading it.
         read: Raises `UnusableError` or `OSError`; called from several threads.
         encoded: Whether `read` returns a file's bytes rather than pixels (height, width, channels).
@@ -97,6 +97,8 @@ def find(source: str | Path, progress: Callable[[int, int], None] | None = None)
     from . import arrays, builtin, tables
 
     written = os.fspath(source)
+    if not written:  # a shell's variable that was not set would mean the folder one is in
+        raise RequestError("The source has no name; give a folder, a file or a built-in name.")
     if isinstance(source, str) and builtin.is_name(written):
         return builtin.find(written, progress)
     path = Path(written).expanduser()
@@ -133,6 +135,8 @@ def find_folder(root: Path, source: str) -> Listing:
         top, _, rest = name.partition("/")
         tops.append(classes.setdefault(top, len(classes)) if rest else -1)
         names.append(name)
+    for top in _folders_in(root):
+        classes.setdefault(top, len(classes))  # those without a file
     return Listing(
         source, "folder", names, np.array(tops, np.int32), tuple(classes), stamp.hexdigest(),
         lambda row: read_file(os.path.join(root, names[row])), by_folder=True, refused=tuple(refused),
@@ -153,6 +157,10 @@ def find_zip(path: Path, source: str) -> Listing:
     outer = int(len({part[0] for part in parts}) == 1 and all(len(part) > 2 for part in parts)) if parts else 0
     classes: dict[str, int] = {}
     tops = [classes.setdefault(part[outer], len(classes)) if len(part) > outer + 1 else -1 for part in parts]
+    folders = [PurePosixPath(entry.filename).parts for entry in held if entry.is_dir() and parts]
+    for part in folders:  # those without a file
+        if len(part) > outer and part[:outer] == parts[0][:outer] and not any(map(_litter, part)):
+            classes.setdefault(part[outer], len(classes))
     return Listing(
         source, "zip", [entry.filename for entry in entries], np.array(tops, np.int32), tuple(classes),
         stamp_of([path], "zip"), lambda row: _read_entry(archive, entries[row]), by_folder=True,
@@ -210,6 +218,15 @@ def _walk(root: Path) -> Iterator[tuple[str, os.stat_result | None, str]]:
             else:
                 yield name, known, reason
         waiting.extend(reversed(below))
+
+
+def _folders_in(root: Path) -> list[str]:
+    """The names of the folders directly below a folder."""
+    try:
+        with os.scandir(root) as found:
+            return sorted(entry.name for entry in found if not _litter(entry.name) and entry.is_dir())
+    except OSError:  # said by `_walk`
+        return []
 
 
 def _facts(entry: "os.DirEntry[str]") -> tuple[os.stat_result | None, str]:

@@ -1,9 +1,12 @@
 """What every feature space of pictures shares: its description, its input, and embedding some at a time."""
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
+from threading import Barrier
 
 import torch
 import torch.nn.functional as F
@@ -19,7 +22,8 @@ class Extractor:
     `classify` maps the same pictures to logits (n, classes), where the space knows classes. Both take 1 to 4 channels
     (grey, grey and alpha, RGB, RGBA) of any size, work in small batches on the device of the pictures, and give no
     gradients. `digest` is the SHA-256 of the weights, `resizer` says how pictures are brought to the network's size.
-    `head` maps features to the same logits, so that pictures are read once for both.
+    `head` maps features to the same logits, so that pictures are read once for both. `layers` gives what some layers
+    of the network make of pictures, (n, channels, h, w) each, for `measures.layer_distance`.
     `quick` and `full` are the samples of a verdict during training and after it: what two CPU cores embed in a few
     seconds, and in less than a minute.
     """
@@ -34,6 +38,7 @@ class Extractor:
     quick: int = 2_000
     full: int = 10_000
     head: Callable[[Tensor], Tensor] | None = None
+    layers: Callable[[Tensor], Sequence[Tensor]] | None = None
 
 
 def in_batches(
@@ -65,15 +70,21 @@ def in_batches(
 
 def side_by_side(work: Callable[[Tensor], Tensor], parts: Sequence[Tensor], workers: int) -> Iterator[Tensor]:
     """What `work` makes of each part, in their order, by so many threads that share nothing out among themselves."""
-    if workers < 2:
-        yield from map(work, parts)
-        return
-    threads = torch.get_num_threads()
-    try:
-        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            yield from pool.map(work, parts)
-    finally:
-        torch.set_num_threads(threads)  # what threads to come will take for granted
+    return map(work, parts) if workers < 2 else threads(workers).map(work, parts)
+
+
+@lru_cache
+def threads(workers: int) -> ThreadPoolExecutor:
+    """So many threads of one core each; they are kept, since the first batch of a new one takes half as long again."""
+    before = torch.get_num_threads()
+    pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
+    ready = Barrier(workers)
+    list(pool.map(lambda _: ready.wait(), range(workers)))
+    torch.set_num_threads(before)  # what threads to come will take for granted
+    return pool
+
+
+os.register_at_fork(after_in_child=threads.cache_clear)  # a child has none of its parent's threads
 
 
 def check_pictures(pictures: Tensor) -> None:

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .measures import layers_of
 from .spaces import Extractor, digest, in_batches, resized
 
 RANDOM_SEED = 20200225  # of the space "random"; another seed is another space
@@ -81,6 +82,7 @@ def digits() -> Extractor:
         classes=tuple("0123456789"),
         resizer="28x28 grey: alpha over white, mean of RGB, bilinear with antialiasing (torch)",
         head=network.head,
+        layers=layers_of(network, [f"features.{number}" for number in (1, 4, 6, 9)], prepare),  # rectified
     )
 
 

@@ -8,9 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from rivals.engine import store
 from rivals.engine.errors import RequestError
-
-from . import store
 
 SECONDS = 30.0  # without a byte, before a download is given up
 CHUNK = 1 << 20

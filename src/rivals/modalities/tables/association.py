@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from .fidelity import MOST_CELLS, Coded, Pairs, Values, correlations
+from .fidelity import MOST_CELLS, Coded, Pairs, Values, correlations, cramers_v
 from .rows import Numbers, Rows
 
 QUANTILES = 20
@@ -79,16 +79,6 @@ def ratio(numbers: Values, codes: NDArray[np.int32]) -> float:
 
 
 def cramer(side: Coded, a: int, b: int) -> float:
-    """Cramér's V of two categories; NaN where one is constant or the table of counts would be too large."""
+    """Cramér's V of two categories over the rows where both are there."""
     there = (side.fine[:, a] >= 0) & (side.fine[:, b] >= 0)
-    sizes = side.fine_sizes[a], side.fine_sizes[b]
-    if sizes[0] * sizes[1] > MOST_CELLS or not there.any():
-        return np.nan
-    keys = side.fine[there, a].astype(np.int64) * sizes[1] + side.fine[there, b]
-    counts = np.bincount(keys, minlength=sizes[0] * sizes[1]).reshape(sizes).astype(np.float64)
-    counts = counts[counts.any(1)][:, counts.any(0)]
-    least = min(counts.shape) - 1
-    if least < 1:
-        return np.nan
-    expected = counts.sum(1, keepdims=True) * counts.sum(0) / counts.sum()
-    return float(np.sqrt(((counts - expected) ** 2 / expected).sum() / counts.sum() / least))
+    return cramers_v(side.fine[there, a], side.fine[there, b], (side.fine_sizes[a], side.fine_sizes[b]))

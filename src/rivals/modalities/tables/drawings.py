@@ -89,11 +89,14 @@ def histogram(column: Values) -> str:
 
 def bars(column: Values) -> str:
     """Shares of categories, the most frequent first: real above, synthetic below."""
-    rows = [(str(row[0]), *numbers(row[1:])) for row in listed(column.get("bars")) if isinstance(row, list)]
+    rows: list[tuple[str, float, float]] = []
+    for row in listed(column.get("bars")):
+        pair = numbers(listed(row)[1:])
+        if len(pair) == 2:
+            rows.append((str(row[0]), pair[0], pair[1]))
     others = numbers(column.get("others"))
     if len(others) == 3:
-        rows.append((f"{number(others[0])} others", *others[1:]))
-    rows = [row for row in rows if len(row) == 3]
+        rows.append((f"{number(others[0])} others", others[1], others[2]))
     if not rows:
         return ""
     most = max(max(a, b) for _, a, b in rows) or 1.0

@@ -49,3 +49,8 @@ def dtype_of(name: str, categories: tuple[str, ...] = ()) -> pl.DataType:
 def is_nested(dtype: pl.DataType) -> bool:
     """Whether cells of this type hold no single plain value."""
     return dtype.is_nested() or isinstance(dtype, pl.Object | pl.Binary)
+
+
+def is_listable(dtype: pl.DataType) -> bool:
+    """Whether cells of this type can be told by what they look like as text; moments are always measured."""
+    return not is_nested(dtype) and not dtype.is_temporal()

@@ -19,6 +19,7 @@ Pairs = Sequence[tuple[int, int]]
 BINS = 10  # of a number beside a category
 MOST_CELLS = 2**20  # of a table of counts that is kept whole
 MOST_PAIRS = 2_000
+CORRELATED, ASSOCIATED = 0.5, 0.3  # from where on a pair is related: Pearson's correlation, Cramér's V
 COMMON = 0.01  # the share from which on a category is expected to be met
 NEAR = 0.1  # how near, as a share of its share
 
@@ -146,6 +147,38 @@ def trends(real: Coded, fake: Coded, pairs: Pairs) -> Values:
     return found
 
 
+def related(real: Coded, pairs: Pairs) -> NDArray[np.bool_]:
+    """Which pairs hang together in the real table (pairs,): |r| > 0.5 of two numbers, Cramér's V > 0.3 of all others.
+
+    SDMetrics' quality report takes its mean of pair trends over these (0.32.0; older ones over all pairs, of which most
+    are nearly independent in most tables, and right in any table whose columns are).
+    """
+    numeric = real.numbers.shape[1]
+    r = correlations(real.numbers)
+    found = np.zeros(len(pairs), dtype=bool)
+    for place, (a, b) in enumerate(pairs):
+        if a < numeric and b < numeric:
+            found[place] = abs(r[a, b]) > CORRELATED
+        else:
+            sizes = real.coarse_sizes[a], real.coarse_sizes[b]
+            found[place] = cramers_v(real.coarse[:, a], real.coarse[:, b], sizes) > ASSOCIATED
+    return found
+
+
+def cramers_v(a: NDArray[np.int32], b: NDArray[np.int32], sizes: tuple[int, int]) -> float:
+    """Cramér's V of two columns of codes from 0 on; NaN where one is constant or the table of counts too large."""
+    if sizes[0] * sizes[1] > MOST_CELLS or not len(a):
+        return np.nan
+    keys = a.astype(np.int64) * sizes[1] + b
+    counts = np.bincount(keys, minlength=sizes[0] * sizes[1]).reshape(sizes).astype(np.float64)
+    counts = counts[counts.any(1)][:, counts.any(0)]
+    least = min(counts.shape) - 1
+    if least < 1:
+        return np.nan
+    expected = counts.sum(1, keepdims=True) * counts.sum(0) / counts.sum()
+    return float(np.sqrt(((counts - expected) ** 2 / expected).sum() / counts.sum() / least))
+
+
 def contingency(real: Coded, fake: Coded, a: int, b: int) -> float:
     """1 less the total variation between two tables of counts."""
     width = real.coarse_sizes[b]
@@ -176,7 +209,7 @@ def correlations(numbers: Values) -> Values:
         return np.clip(products / np.sqrt(squares * squares.T), -1, 1)
 
 
-def shares_met(real: Coded, fake: Coded) -> dict[str, float]:
+def shares_met(real: Coded, fake: Coded) -> float:
     """How many of the categories that hold 1 % or more have a share within a tenth of theirs, in percent."""
     numeric, near, common = real.numbers.shape[1], 0, 0
     for place in range(numeric, len(real.names)):
@@ -185,7 +218,7 @@ def shares_met(real: Coded, fake: Coded) -> dict[str, float]:
         there = a >= COMMON
         common += int(there.sum())
         near += int((np.abs(a - b)[there] <= NEAR * a[there]).sum())
-    return {"shares_met": 100 * near / common} if common else {}
+    return 100 * near / common if common else np.nan
 
 
 def percent(values: Values) -> float:

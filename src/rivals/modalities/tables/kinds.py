@@ -40,6 +40,8 @@ def column_of(name: str, tally: Tally, kind: Kind | None = None) -> Column:
         return replace(base, why="no cell has anything in it")
     if is_nested(tally.values.dtype):
         return replace(base, kind="text", why=f"cells of type {tally.values.dtype}")
+    if tally.values.dtype in (pl.Categorical, pl.Enum):
+        return boolean(base, tally) or category(base, tally) or text(base, tally)
     return next(column for rule in RULES if (column := rule(base, tally)) is not None)
 
 

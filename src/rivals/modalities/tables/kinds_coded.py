@@ -6,7 +6,7 @@ from dataclasses import replace
 import polars as pl
 
 from .columns import Column
-from .dtypes import is_nested
+from .dtypes import is_listable
 from .ids import find_ids, looks_like_emails
 from .number_cells import common_space
 from .series import mean
@@ -39,7 +39,7 @@ def constant(base: Column, tally: Tally) -> Column | None:
 
 def boolean(base: Column, tally: Tally) -> Column | None:
     """Two words that are known to mean yes and no."""
-    if len(tally.values) != 2 or is_nested(tally.values.dtype):
+    if len(tally.values) != 2 or not is_listable(tally.values.dtype):
         return None
     words = {cell.strip().lower() for cell in tally.values.cast(pl.String).to_list()}
     return two(base, tally) if any(words == set(pair) for pair in BOOLEANS) else None
@@ -59,7 +59,7 @@ def two(base: Column, tally: Tally) -> Column | None:
 
 def category(base: Column, tally: Tally) -> Column | None:
     """A value for each different cell, unless there are too many to be known one by one."""
-    if not tally.whole or not tally.present or is_nested(tally.values.dtype):
+    if not tally.whole or not tally.present or not is_listable(tally.values.dtype):
         return None
     cells, before, after = _bare(tally)
     table = pl.DataFrame({"cell": cells, "count": tally.counts}).sort(-pl.col("count"), "cell")
@@ -77,7 +77,7 @@ def text(base: Column, tally: Tally) -> Column:
 
 def ids(base: Column, tally: Tally) -> Column | None:
     """Names of things, with the form of fresh ones."""
-    if not tally.present or is_nested(tally.values.dtype):
+    if not tally.present or not is_listable(tally.values.dtype):
         return None
     cells, before, after = _bare(tally)
     found = find_ids(cells, whole=tally.whole)

@@ -8,6 +8,7 @@ import polars as pl
 
 from .columns import Column, Kind
 from .date_cells import DAY, Dates, find_dates, read_dates, write_dates
+from .dtypes import is_listable
 from .kinds_coded import category, ids, numeric_names
 from .number_cells import LARGEST_EXACT, Numbers, find_decimals, find_numbers
 from .series import divided, least, most
@@ -64,7 +65,8 @@ def numbers(base: Column, tally: Tally, kind: Kind | None = None) -> Column | No
     if kind is None:
         if found.zeros > _MOST_PADDED or (tally.values.dtype == pl.String and tally.values.str.contains(_PHONE).any()):
             return None
-        if tally.distinct <= _FEW_VALUES and tally.present >= _ROWS_A_VALUE * tally.distinct:
+        few = tally.distinct <= _FEW_VALUES and tally.present >= _ROWS_A_VALUE * tally.distinct
+        if few and is_listable(tally.values.dtype):
             return category(base, tally)
     apart, values, counts = _apart(base, tally, found.values)
     whole = bool((values == np.rint(values)).all())

@@ -110,10 +110,12 @@ def relax(raw: Tensor, layout: Layout, tau: float, hard: bool = False) -> Tensor
     """
     raw, places = _ready(raw, layout)
     scalars, logits = raw.split([places.scalars, raw.shape[1] - places.scalars], 1)
-    noise = torch.empty_like(logits).exponential_().clamp_min_(torch.finfo(logits.dtype).tiny).log_().neg_()
+    chance = torch.rand_like(logits).clamp_min_(torch.finfo(logits.dtype).tiny)
+    noise = chance.log_().neg_().log_().neg_()  # four times as fast on a CPU as torch's exponential_
     with torch.autocast(raw.device.type, enabled=False):  # sums of shares in half precision are no shares
-        shifted, sums = _exponentials((logits + noise) / tau, places)
-        soft = shifted * (sums.reciprocal() @ places.member.T)
+        noisy = (logits + noise) / tau
+        powers = (noisy - _largest(noisy, places).index_select(1, places.segment)).exp()
+        soft = powers * ((powers @ places.member).reciprocal() @ places.member.T)
     if hard:
         one_hot = torch.zeros_like(soft).scatter_(1, _first_largest(soft.detach(), places) + places.starts, 1.0)
         soft = one_hot + (soft - soft.detach())
@@ -128,7 +130,7 @@ def log_softmax_segments(raw: Tensor, layout: Layout) -> Tensor:
     raw, places = _ready(raw, layout)
     scalars, logits = raw.split([places.scalars, raw.shape[1] - places.scalars], 1)
     with torch.autocast(raw.device.type, enabled=False):
-        centred = logits - _largest(logits, places)[:, places.segment]
+        centred = logits - _largest(logits, places).index_select(1, places.segment)
         sums = centred.exp() @ places.member
         return torch.cat([torch.zeros_like(scalars), centred - sums.log() @ places.member.T], 1)
 
@@ -148,12 +150,6 @@ def _ready(raw: Tensor, layout: Layout) -> tuple[Tensor, _Places]:
     return raw, _places(layout, raw.device, raw.dtype)
 
 
-def _exponentials(logits: Tensor, places: _Places) -> tuple[Tensor, Tensor]:
-    """Exponentials of logits, at most 1, and their sums over each segment."""
-    shifted = (logits - _largest(logits, places)[:, places.segment]).exp()
-    return shifted, shifted @ places.member
-
-
 def _largest(logits: Tensor, places: _Places) -> Tensor:
     """The largest value of each segment, (n, softmaxes), a constant: a softmax does not depend on it."""
     lowest = logits.new_full((len(logits), len(places.starts)), -torch.inf)
@@ -162,7 +158,7 @@ def _largest(logits: Tensor, places: _Places) -> Tensor:
 
 def _first_largest(values: Tensor, places: _Places) -> Tensor:
     """The first slot of each segment that holds its largest value: (n, softmaxes) int64."""
-    top = values == _largest(values, places)[:, places.segment]
+    top = values == _largest(values, places).index_select(1, places.segment)
     slots = places.within.where(top, len(places.within))
     return slots.new_full((len(values), len(places.starts)), len(places.within)).scatter_reduce_(
         1, places.segment.expand(len(values), -1), slots, "amin"

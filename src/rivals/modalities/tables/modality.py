@@ -19,7 +19,6 @@ from .layout import relax
 from .networks import CRITICS, GENERATORS, Row
 from .terms import TERMS
 
-TAU = 0.2  # temperature of the Gumbel-softmax, as CTGAN's
 NOTHING, ONE = 0.5, 0.9  # how often nothing is asked for in training, and nothing or a single column
 
 
@@ -46,7 +45,7 @@ class Tables:
 
     def show(self, raw: Any) -> Sample:
         """Logits as numbers near one-hots."""
-        return relax(raw.values, raw.layout, TAU) if isinstance(raw, Row) else raw
+        return relax(raw.values, raw.layout, raw.tau) if isinstance(raw, Row) else raw
 
     def operations(self, names: Sequence[str]) -> tuple[str, ...]:
         """There are none: a changed row is another row."""

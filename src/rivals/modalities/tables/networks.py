@@ -11,10 +11,14 @@ from .layout import Layout
 
 
 class Row(NamedTuple):
-    """What generators of rows return: (n, width) before the squashing, and where everything is."""
+    """What generators of rows return: (n, width) before the squashing, where everything is, and how soft it is shown.
+
+    `tau` is the temperature of the Gumbel-softmax.
+    """
 
     values: Tensor
     layout: Layout
+    tau: float = 0.5
 
 
 def asked_places(cond: Tensor, layout: Layout) -> Tensor:
@@ -31,7 +35,9 @@ class Residual(nn.Module):
     def __init__(self, inputs: int, width: int, norm: str) -> None:
         super().__init__()
         self.linear = nn.Linear(inputs, width)
-        self.norm = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm, "none": lambda _: nn.Identity()}[norm](width)
+        self.norm: nn.Module = nn.Identity()
+        if norm != "none":
+            self.norm = nn.BatchNorm1d(width) if norm == "batch" else nn.LayerNorm(width)
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, inputs) -> (n, width + inputs)."""
@@ -47,13 +53,21 @@ class RowGenerator(nn.Module):
         latent: width of the noise.
         width, depth: of the hidden layers.
         norm: "batch", "layer" or "none".
+        tau: temperature that softmaxes are shown at.
     """
 
     def __init__(
-        self, shape: tuple[int, ...], layout: Layout, latent: int, width: int = 256, depth: int = 2, norm: str = "batch"
+        self,
+        shape: tuple[int, ...],
+        layout: Layout,
+        latent: int,
+        width: int = 256,
+        depth: int = 2,
+        norm: str = "batch",
+        tau: float = 0.5,
     ) -> None:
         super().__init__()
-        self.layout = layout
+        self.layout, self.tau = layout, tau
         inputs = latent + shape[0] - len(layout.scalars)
         self.body = nn.Sequential(*(Residual(inputs + number * width, width, norm) for number in range(depth)))
         self.head = nn.Linear(inputs + depth * width, shape[0])
@@ -63,7 +77,7 @@ class RowGenerator(nn.Module):
         if cond is None:
             cond = torch.full((len(z), len(self.layout.softmaxes)), -1, device=z.device)
         asked = asked_places(cond, self.layout)
-        return Row(self.head(self.body(torch.cat([z, asked], 1))), self.layout)
+        return Row(self.head(self.body(torch.cat([z, asked], 1))), self.layout, self.tau)
 
 
 class RowCritic(nn.Module):

@@ -222,9 +222,11 @@ def _is_frame(source: object) -> bool:
 
 
 def _holds_files(path: Path) -> bool:
-    """Whether a column holds encoded files, such as pictures, rather than plain values."""
-    import polars as pl
-
+    """Whether a column holds encoded files, such as pictures, rather than plain values; so it seems without polars."""
+    try:
+        import polars as pl
+    except ImportError:
+        return True
     try:
         schema = pl.read_parquet_schema(path) if _has(path, (".parquet", ".pq")) else pl.read_ipc_schema(path)
     except (OSError, pl.exceptions.PolarsError):

@@ -16,6 +16,7 @@ MOST_CELLS = 500_000
 _MOST_NUMBERS = 50_000
 _SAMPLE = 50_000
 _FREQUENT = 10_000
+_ENDS = 12
 _HASHES = 2.0**64
 
 
@@ -51,7 +52,7 @@ class Tally:
         """Different cells, missing ones aside: counted, or estimated from the sample."""
         if self.whole:
             return len(self.values)
-        return round(int(self._sampled().sum()) * _HASHES / self.bound)
+        return min(round(int(self._sampled().sum()) * _HASHES / self.bound), self.present)
 
     @property
     def present(self) -> int:
@@ -137,16 +138,20 @@ def _cut(tally: Tally) -> Tally:
 
 
 def _witnesses(tally: Tally) -> np.ndarray:
-    """Rows of the first and last cell, as text and as what it means, and of cells that mean nothing like the others."""
+    """Rows of the first and last cells, as text and as what they mean, and of cells that mean nothing like the others."""
     values = tally.values
     if values.dtype != pl.String:
-        plain = values.to_physical()
-        return np.array([place for place in (plain.arg_min(), plain.arg_max()) if place is not None])
+        return _ends(values.to_physical())
     numbers = values.cast(pl.Float64, strict=False)
     if mean(numbers.is_null()) > 0.1:  # no plain numbers
         found = find_dates(values, tally.counts) or find_numbers(values, tally.counts)
         numbers = found.values if found is not None and mean(found.values.is_not_null()) > 0.5 else numbers.clear()
     longest = values.set(values.str.len_chars() < most(values.str.len_chars()), None)
-    rows = [values.arg_min(), values.arg_max(), longest.arg_max(), numbers.arg_min(), numbers.arg_max()]
-    odd = np.flatnonzero(numbers.is_null().to_numpy())[:_FREQUENT].tolist()
-    return np.array([row for row in (*rows, *odd) if row is not None])
+    odd = numbers.is_null().arg_true()[:_FREQUENT]
+    return np.concatenate([_ends(values), _ends(numbers), odd.to_numpy(), [longest.arg_max()]]).astype(np.int64)
+
+
+def _ends(values: pl.Series) -> np.ndarray:
+    """Rows of the smallest and the largest values, as many as may be special and one more at least."""
+    order = values.arg_sort(nulls_last=True).to_numpy()[: len(values) - values.null_count()]
+    return np.concatenate([order[:_ENDS], order[-_ENDS:]])

@@ -16,7 +16,7 @@ from rivals.judging.interval import bootstrap
 from .association import information
 from .baselines import BASELINES
 from .columns import Column
-from .fidelity import Coded, coded, percent, shapes, shares_met, some_pairs, trends
+from .fidelity import Coded, Pairs, coded, percent, related, shapes, shares_met, some_pairs, trends
 from .pictured import column_pictures, pair_pictures
 from .privacy import privacy
 from .rows import Kinds, Rows, guessed, kinds_of, parts_of, plain
@@ -25,10 +25,12 @@ from .two_sample import two_sample
 from .usefulness import Task, augmentation, task_of, usefulness
 
 Tell = Callable[[str], None]
+Measure = Callable[[Coded, Coded], float]
 
 MOST = 100_000  # rows of either side
 LEAST = 20
 TIMES = 40  # resamples of an interval
+MOST_RESAMPLED = 500  # pairs, in each
 
 
 @dataclass(frozen=True)
@@ -149,65 +151,73 @@ def fidelity_of(sides: Sides, seed: int, tell: Tell) -> dict[str, Any]:
     count = min(len(sides.fake), len(sides.floor[0]), MOST)  # as many on both sides of the comparison with the floor
     pairs = some_pairs(len(sides.real.names), seed=seed)
     tell("column shapes and pair trends")
-    real, fake = coded(sides.real, sides.fake.drawn(count, seed))
-    scores, intervals = marginal(real, fake, pairs, seed)
-    by_column, by_pair = shapes(real, fake), trends(real, fake, pairs)
-    names = real.names
-    tell("mutual information")
-    scores["information"] = similarity(sides.real, sides.fake.drawn(count, seed), pairs)
-    scores |= shares_met(real, fake)
+    fake = sides.fake.drawn(count, seed)
+    real_codes, fake_codes = coded(sides.real, fake)
+    strong = related_pairs(real_codes, pairs)
+    by_column, by_pair = shapes(real_codes, fake_codes), trends(real_codes, fake_codes, pairs)
+    scores = likeness(sides.real, fake, pairs, strong)
+    intervals = likeness_intervals(real_codes, fake_codes, {"trends": pairs, "related_trends": strong}, scores, seed)
+    names = real_codes.names
     tell("two-sample test")
     test = two_sample(sides.real, sides.fake, seed=seed)
     scores["two_sample"], intervals["two_sample"] = test.value, [test.low, test.high]
     tell("the floor")
     first, second = sides.floor[0].drawn(count, seed), sides.floor[1]
-    a, b = coded(second, first)
-    floor = {"shapes": percent(shapes(a, b)), "trends": percent(trends(a, b, pairs))}
-    floor |= {"information": similarity(second, first, pairs)} | shares_met(a, b)
-    floor["two_sample"] = two_sample(second, first, seed=seed).value
+    floor = likeness(second, first, pairs, strong) | {"two_sample": two_sample(second, first, seed=seed).value}
     return {
-        "scores": known(scores),
+        "scores": scores,
         "intervals": intervals,
-        "floor": known(floor),
+        "floor": floor,
         "shapes_by_column": dict(zip(names, by_column.tolist(), strict=True)),
         "trends_by_pair": [(names[x], names[y], value) for (x, y), value in zip(pairs, by_pair.tolist(), strict=True)],
     }
 
 
-def marginal(real: Coded, fake: Coded, pairs: list[tuple[int, int]], seed: int) -> tuple[dict[str, float], dict]:
-    """Mean column shapes and pair trends in percent, with intervals over other rows."""
-    scores: dict[str, float] = {}
-    intervals: dict[str, list[float]] = {}
-    few = pairs if len(pairs) <= 500 else [pairs[place] for place in range(0, len(pairs), -(-len(pairs) // 500))]
-    measures: dict[str, Callable[[Coded, Coded], float]] = {
-        "shapes": lambda a, b: percent(shapes(a, b)),
-        "trends": lambda a, b: percent(trends(a, b, few)),
-    }
-    for name, measure in measures.items():
+def related_pairs(real: Coded, pairs: Pairs) -> Pairs:
+    """The pairs that hang together in the real table."""
+    return [pair for pair, is_related in zip(pairs, related(real, pairs), strict=True) if is_related]
 
-        def of_rows(a: Tensor, b: Tensor, measure: Callable[[Coded, Coded], float] = measure) -> float:
+
+def likeness(real: Rows, fake: Rows, pairs: Pairs, strong: Pairs) -> dict[str, float]:
+    """The scores of columns and pairs that need no model, in percent."""
+    a, b = coded(real, fake)
+    scores = {
+        "shapes": percent(shapes(a, b)),
+        "trends": percent(trends(a, b, pairs)),
+        "related_trends": percent(trends(a, b, strong)),
+        "information": similarity(real, fake, pairs),
+        "shares_met": shares_met(a, b),
+    }
+    return {name: value for name, value in scores.items() if not np.isnan(value)}
+
+
+def likeness_intervals(
+    real: Coded, fake: Coded, pairs: dict[str, Pairs], scores: dict[str, float], seed: int
+) -> dict[str, list[float]]:
+    """Where mean column shapes and pair trends would lie with other rows; of many pairs by some of them."""
+    measures: dict[str, Measure] = {"shapes": lambda a, b: percent(shapes(a, b))}
+    measures |= {name: trend_measure(every[:: -(-len(every) // MOST_RESAMPLED) or 1]) for name, every in pairs.items()}
+    sets = torch.arange(len(real.fine)), torch.arange(len(fake.fine))
+    found = {}
+    for name in [name for name in measures if name in scores]:
+
+        def of_rows(a: Tensor, b: Tensor, measure: Measure = measures[name]) -> float:
             return measure(real.take(a.numpy()), fake.take(b.numpy()))
 
-        sets = torch.arange(len(real.fine)), torch.arange(len(fake.fine))
         span = bootstrap(of_rows, *sets, times=TIMES, seed=seed)
-        value = percent(trends(real, fake, pairs)) if name == "trends" else span.value
-        if not np.isnan(value):
-            scores[name] = value
-            intervals[name] = [value + span.low - span.value, min(value + span.high - span.value, 100.0)]
-    return scores, intervals
+        found[name] = [scores[name] + span.low - span.value, min(scores[name] + span.high - span.value, 100.0)]
+    return found
 
 
-def known(values: dict[str, float]) -> dict[str, float]:
-    """The values that there are."""
-    return {name: value for name, value in values.items() if not np.isnan(value)}
+def trend_measure(pairs: Pairs) -> Measure:
+    """Mean pair trends of these pairs."""
+    return lambda a, b: percent(trends(a, b, pairs))
 
 
-def similarity(real: Rows, fake: Rows, pairs: list[tuple[int, int]]) -> float:
+def similarity(real: Rows, fake: Rows, pairs: Pairs) -> float:
     """How alike the mutual information of pairs is: 100 less the mean difference in percent."""
-    if not pairs:
-        return 100.0
     a, b = information(real, fake, pairs)
-    return 100 * (1 - float(np.abs(a - b).mean()))
+    return percent(1 - np.abs(a - b))
 
 
 def add_usefulness(found: dict[str, Any]) -> None:
@@ -235,12 +245,11 @@ def of_baseline(
     count = min(len(sides.fake), MOST)
     made = BASELINES[name](frames["training"], kinds, count, seed)
     rows = parts_of({"training": frames["training"], "held-out": frames.get("held-out", made), name: made}, kinds)[name]
-    real, fake = coded(sides.real, rows.drawn(min(count, len(sides.floor[0])), seed))
-    pairs = some_pairs(len(real.names), seed=seed)
-    scores = {"shapes": percent(shapes(real, fake)), "trends": percent(trends(real, fake, pairs))}
-    scores["information"] = similarity(sides.real, rows, pairs)
+    pairs = some_pairs(len(sides.real.names), seed=seed)
+    codes, _ = coded(sides.real, sides.real)
+    scores = likeness(sides.real, rows.drawn(min(count, len(sides.floor[0])), seed), pairs, related_pairs(codes, pairs))
     scores["two_sample"] = two_sample(sides.real, rows, seed=seed).value
-    return known(scores) | usefulness(rows, sides.train, sides.test, task, seed=seed).get("synthetic", {})
+    return scores | usefulness(rows, sides.train, sides.test, task, seed=seed).get("synthetic", {})
 
 
 def card(sides: Sides, target: str, seed: int) -> dict[str, Any]:

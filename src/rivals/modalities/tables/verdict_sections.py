@@ -40,7 +40,7 @@ def beside(found: Values) -> Iterator[str]:
     ways = [(words, number(score)) for way, words in names.items() if (score := value(found, way)) is not None]
     if not ways:
         return
-    yield f"<h3>{text(f'Finding the rare “{found.get("class")}”')}</h3>"
+    yield f"<h3>Finding the rare “{text(found.get('class'))}”</h3>"
     yield table(ways, ("taught by", "average precision"), "Augmentation")
     told = [f"Gain: {spanned(found.get('gain'))}"]
     if triple(found.get("gain_on_smote")):
@@ -81,9 +81,9 @@ def membership(found: Values) -> Iterator[str]:
     yield "<h3>Who was in the training data?</h3>" + columns(rows, head, "Membership inference")
     counts = ", ".join(counted(each) for each in listed(found.get("candidates")))
     yield paragraph(
-        "Advantage: true less false positive rate at a threshold chosen on other rows; 0 is guessing. Members, others and "
-        f"reference rows: {counts}. These attackers know the synthetic rows and rows like the training rows, not the "
-        "generator.",
+        "Advantage: true less false positive rate at a threshold chosen on other rows; 0 is guessing. Members, others "
+        f"and reference rows: {counts}. These attackers know the synthetic rows and rows like the training rows, not "
+        "the generator.",
         "soft",
     )
 
@@ -101,8 +101,8 @@ def people(found: Values) -> Iterator[str]:
         head = ("attack on a person", "right of training rows", "of held-out rows", "excess risk", "verdict")
         yield "<h3>What can be learned of a person?</h3>" + columns(rows, head, "Singling out and inference")
         yield paragraph(
-            "What is right of held-out rows too is knowledge of the population; only the excess is a leak (Giomi et al. "
-            "2023).",
+            "What is right of held-out rows too is knowledge of the population; only the excess is a leak (Giomi et al."
+            " 2023).",
             "soft",
         )
 
@@ -115,12 +115,14 @@ def leaks(found: object) -> str:
 def copies_part(found: Values) -> Iterator[str]:
     """Exact copies, and distances to the nearest record with their warning."""
     ours, theirs = (triple(inner(found, "copies").get(side)) for side in ("fake", "held_out"))
-    rows = [("rows that equal a training row", share(ours[0]), share(theirs[0]))] if ours and theirs else []
+    rows: list[tuple[str, ...]] = []
+    if ours and theirs:
+        rows.append(("rows that equal a training row", share(ours[0]), share(theirs[0])))
     near = inner(found, "nearest")
     for place, words in enumerate(("distance to the nearest training row, median", "the same, nearest 5 %")):
         pair = [as_number(each) for side in ("fake", "held_out") for each in listed(near.get(side))[place : place + 1]]
         if len(pair) == 2:
-            rows.append((words, *("–" if each is None else number(each) for each in pair)))  # type: ignore[arg-type]
+            rows.append((words, *("–" if each is None else number(each) for each in pair)))
     closer = triple(near.get("share_closer"))
     if closer:
         rows.append(("closer to training than to held-out rows", share(closer[0]), "50 % (by symmetry)"))

@@ -11,6 +11,9 @@ KINDS = {
         "column shapes", " %", "higher", "columns' own distributions, mean (KS and TV complement, SDMetrics)"
     ),
     "trends": Kind("pair trends", " %", "higher", "pairs of columns, mean (correlation and contingency similarity)"),
+    "related_trends": Kind(
+        "pair trends, related pairs", " %", "higher", "the same, of pairs that hang together in the real table"
+    ),
     "information": Kind("mutual information", " %", "higher", "100 less the mean difference of pairs' information"),
     "shares_met": Kind(
         "shares met", " %", "higher", "categories of 1 % or more whose share is within a tenth of theirs"
@@ -46,7 +49,7 @@ def verdict_sentences(verdict: Values) -> Iterator[str]:
 def likeness_sentence(verdict: Values) -> Iterator[str]:
     """How alike columns and pairs are, against the floor."""
     parts = []
-    for name, words in (("shapes", "columns"), ("trends", "pairs of columns")):
+    for name, words in (("shapes", "columns"), ("trends", "pairs of columns"), ("related_trends", "related pairs")):
         found, floor = value(verdict, "scores", name), value(verdict, "floor", name)
         if found is not None:
             beside = f" (real against real: {number(floor)} %)" if floor is not None else ""

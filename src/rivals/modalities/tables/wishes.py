@@ -89,6 +89,10 @@ def slot_chances(encoder: NumberEncoder | DateEncoder | CategoryEncoder, demand:
     numbers = encoder.days if isinstance(encoder, DateEncoder) else encoder
     day = 86400.0 if isinstance(encoder, DateEncoder) and encoder.timed else 1.0
     chances = torch.zeros(numbers.slots, dtype=torch.float64)
+    for place, value in enumerate(numbers.special, len(numbers.means)):
+        chances[place] = float(demand.low <= value <= demand.high)
+    if demand.low / day > numbers.high or demand.high / day < numbers.low:
+        return chances
     means, reaches = np.array(numbers.means), np.array(numbers.reaches)
     edges = np.clip(np.array([demand.low, demand.high]) / day, numbers.low, numbers.high)
     low, high = forth(edges, numbers.centre, numbers.scale)
@@ -97,8 +101,6 @@ def slot_chances(encoder: NumberEncoder | DateEncoder | CategoryEncoder, demand:
     if not inside.any():
         inside[np.argmin(np.abs(means - np.clip(low, means.min(), means.max())))] = 1.0
     chances[: len(means)] = torch.from_numpy(inside)
-    for place, value in enumerate(numbers.special, len(means)):
-        chances[place] = float(demand.low <= value <= demand.high)
     return chances
 
 

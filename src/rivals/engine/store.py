@@ -1,4 +1,4 @@
-"""Folders of decoded pictures on disk: whole or not there, made by one process at a time."""
+"""Folders of prepared data on disk: whole or not there, made by one process at a time."""
 
 import errno
 import hashlib
@@ -12,7 +12,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from rivals.engine.errors import RequestError
+from .errors import RequestError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FACTS = "facts.json"
@@ -42,7 +42,7 @@ def writing(folder: Path, size: int) -> Iterator[None]:
     except OSError as error:
         if error.errno in _FULL:
             raise RequestError(
-                f"The disk is full: decoded pictures need {size / 2**20:,.0f} MB in {str(folder)!r}; "
+                f"The disk is full: prepared data need {size / 2**20:,.0f} MB in {str(folder)!r}; "
                 "free some, or set RIVALS_CACHE to a folder with more room."
             ) from error
         raise RequestError(
