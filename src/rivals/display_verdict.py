@@ -35,6 +35,29 @@ def show_verdict(verdict: Mapping[str, Any], console: Console | None = None) -> 
     console.print(f"[dim]card: {escape(told)}; intervals: {escape(str(card.get('interval')))}[/]", soft_wrap=True)
 
 
+def show_table_verdict(verdict: Mapping[str, Any], console: Console | None = None) -> None:
+    """Print a verdict on rows of a table."""
+    from .modalities.tables.verdict_words import KINDS, verdict_sentences
+
+    console = console or Console(highlight=False)
+    for note in verdict["notes"]:
+        console.print(f"[yellow]note[/] {escape(note)}", soft_wrap=True)
+    console.print(escape(" ".join(verdict_sentences(verdict))), soft_wrap=True)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for head in ("score", "", "95 %", "real against real", "reads"):
+        table.add_column(head, justify="left" if head in ("score", "reads") else "right")
+    for name, kind in KINDS.items():
+        if name in verdict["scores"]:
+            span, floor = verdict["intervals"].get(name), verdict["floor"].get(name)
+            ends = "" if span is None else f"{span[0]:.3g} to {span[1]:.3g}"
+            value = f"{verdict['scores'][name]:.4g}{kind.unit}"
+            table.add_row(kind.name, value, ends, "" if floor is None else f"{floor:.4g}", f"{kind.better} is better")
+    console.print(table)
+    card = inner(verdict, "card")
+    told = ", ".join(f"{name} {shown(value)}" for name, value in card.items() if name != "interval")
+    console.print(f"[dim]card: {escape(told)}; intervals: {escape(str(card.get('interval')))}[/]", soft_wrap=True)
+
+
 def scores_table(verdict: Mapping[str, Any]) -> Table:
     """Scores, their intervals and floors."""
     table = Table(box=None, pad_edge=False, header_style="bold")

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -113,6 +114,19 @@ def slug(source: str | Path) -> str:
     name = Path(str(source).rstrip("/")).name
     stem = name.split(".")[0] if Path(str(source)).suffix in (".zip", ".npz", ".npy", ".parquet", ".arrow") else name
     return re.sub(r"[^\w.-]+", "-", stem).strip("-.") or "run"
+
+
+def makes_rows(fake: Any) -> bool:
+    """Whether this is a table, or a run or a model that makes rows of one."""
+    from .modalities.tables.reading import is_table
+
+    if is_table(fake):
+        return True
+    for name in ("modality.json", "model.json"):
+        with suppress(OSError, ValueError, AttributeError):
+            values = json.loads((Path(fake) / name).read_text(encoding="utf-8"))
+            return bool((values.get("modality") or values).get("name") == "tables")
+    return False
 
 
 def open_folder(folder: Path, resume: bool) -> dict[str, Any] | None:

@@ -1,10 +1,10 @@
 """Tables before their first step: look at the columns, choose a recipe, encode. Refuses what can't be done."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -27,6 +27,9 @@ from .modalities.tables.sampling import frames
 from .modalities.tables.store import kept
 from .modalities.tables.survey import Survey, remarks
 from .modalities.tables.writing import harmless
+
+if TYPE_CHECKING:
+    import polars as pl
 
 HELD_OUT, MOST_HELD_OUT = 0.2, 50_000
 PREVIEW = 20  # rows
@@ -75,7 +78,7 @@ def prepare(request: Request, stored: Mapping[str, Any] | None, device: torch.de
     shares = cache(lambda: shares_of(compact, train, encoders.layout))
     return Job(
         folder=request.folder,
-        source=table.name,
+        source=str(request.source) if is_file(request.source) else table.name,
         recipe=recipe,
         modality=tables,
         content=table.sha256,
@@ -89,6 +92,11 @@ def prepare(request: Request, stored: Mapping[str, Any] | None, device: torch.de
         finish=lambda model: calibrated(model, shares()),
         spread=Spread.kept(stored or {}),
     )
+
+
+def is_file(source: Any) -> bool:
+    """Whether a source can be named: a database's URL may hold a password, and a data frame has no name."""
+    return isinstance(source, str | Path) and "://" not in str(source)
 
 
 def surveyed(table: Table, kinds: Mapping[str, Any], tell: Tell) -> tuple[tuple[Column, ...], int]:
@@ -129,13 +137,13 @@ def parts(rows: int) -> tuple[torch.Tensor, torch.Tensor]:
     return order[most:].sort().values, order[:most].sort().values
 
 
-def some(table: Table, which: torch.Tensor) -> Any:
-    """Rows of the table by number (sorted), as a data frame."""
+def rows_at(table: Table, which: torch.Tensor, most: int = FULL) -> "pl.DataFrame":
+    """At most so many of some rows, by number in rising order, as a data frame."""
     import polars as pl
 
-    found, start = [], 0
+    wanted, found, start = spread(which, most), [], 0
     for chunk in table.chunks():
-        inside = which[(which >= start) & (which < start + chunk.height)] - start
+        inside = wanted[(wanted >= start) & (wanted < start + chunk.height)] - start
         found.append(chunk[inside.numpy()])
         start += chunk.height
     return pl.concat(found)
@@ -143,28 +151,12 @@ def some(table: Table, which: torch.Tensor) -> Any:
 
 def judge_of(
     table: Table, columns: tuple[Column, ...], train: torch.Tensor, held_out: torch.Tensor, tell: Tell
-) -> "TableVerdicts":
+) -> TableJudge:
     """The judge of a run."""
-    real = some(table, spread(held_out, FULL))
-    quick = {column.name: typed(column, real[column.name]) for column in columns}
-    known = rows_of(columns, quick, real.height)
-    learned = partial(some, table, spread(train, FULL))
-    return TableVerdicts(TableJudge(columns, known, learned, lambda: real, table.sha256, tell))
-
-
-@dataclass(frozen=True)
-class TableVerdicts:
-    """The judge of a run."""
-
-    judge: TableJudge
-
-    def quick(self, model: Model, seed: int, share: float) -> dict[str, float]:
-        """Scores from a few rows."""
-        return self.judge.quick(model, seed, share)
-
-    def final(self, model: Model, folder: Path) -> dict[str, Any]:
-        """The verdict."""
-        return {"scores": self.judge.quick(model, 1, 1.0), "floor": {}}
+    real = rows_at(table, held_out)
+    cells = {column.name: typed(column, real[column.name]) for column in columns}
+    known = rows_of(columns, cells, real.height)
+    return TableJudge(columns, known, partial(rows_at, table, train), real, table.name, table.sha256, tell)
 
 
 def preview(model: Model, seed: int) -> bytes:

@@ -100,7 +100,7 @@ def lost_classes(looks: Sequence[Look], known: Sequence[tuple[int, int]]) -> Sym
     rates, counts = {}, {}
     for number, (right, count) in enumerate(known):
         ours = [look.recognised[number] for look in late]
-        if count >= 10 and right >= count / 4 and sum(many for _, many in ours):
+        if count >= 10 and right >= count / 4 and any(many for _, many in ours):
             rates[number], counts[number] = right / count, (sum(few for few, _ in ours), sum(many for _, many in ours))
     shares = {number: few / many / rates[number] for number, (few, many) in counts.items()}
     usual = middle(list(shares.values()))

@@ -207,7 +207,7 @@ font-variant-numeric:tabular-nums;overflow-wrap:break-word}
 h1{font-size:clamp(2rem,6vw,2.75rem);line-height:1.1;letter-spacing:-.022em;margin:0 0 .6rem}
 h2{font-size:1.4rem;line-height:1.25;letter-spacing:-.012em;margin:0 0 .9rem}
 h3{font-size:1rem;line-height:1.3;margin:0 0 .35rem}
-table+h3,table+p,.chips+h3,p+h3{margin-top:1.5rem}
+table+h3,.scroll+h3,table+p,.chips+h3,p+h3{margin-top:1.5rem}
 p,ul.notes,ol.notes{max-width:43rem;margin:.6rem 0}
 section{border-top:1px solid var(--line);margin-top:2.75rem;padding-top:1.5rem}
 a{color:var(--link);text-underline-offset:.15em}

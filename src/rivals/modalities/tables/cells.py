@@ -115,7 +115,7 @@ def _measured(column: Column, cells: Typed) -> pl.Series:
     assert cells.numbers is not None
     form, values = column.format, cells.numbers
     dtype = dtype_of(form.dtype)
-    if dtype == pl.String or isinstance(dtype, pl.Decimal) or form.pattern:
+    if dtype == pl.String or isinstance(dtype, pl.Decimal) or (form.pattern and dtype.is_integer()):
         if column.kind in ("number", "integer"):
             written = write_numbers(values, form)
         else:

@@ -37,7 +37,8 @@ class Format:
         minus: How negative numbers are marked: "-", "−" or "(" for "(5.00)".
         inside: The minus follows the prefix, "$-5".
         pad: Digits that whole numbers are padded to with zeros.
-        pattern: Of dates and times as in `strftime`; of ids as a regular expression with one class a character.
+        pattern: Of dates and times as in `strftime`; of ids as a regular expression with one class a character; of
+            numbers "e" where some have an exponent.
         also: Other patterns that dates of the column are read by, never written.
         true: The one of the two categories of a boolean that means yes.
         missing: What a missing cell looks like; None for a cell that is empty.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from .fidelity import coded, shapes
 from .rows import Rows
 from .sampling import drawn, frames
 from .two_sample import two_sample
+from .verdict import verdict_of
+from .verdict_page import write_table_page
 
 QUICK = 2_000  # rows of a quick verdict on either side
 FULL = 20_000  # rows of the whole one
@@ -26,16 +29,18 @@ class TableJudge:
 
     Args:
         columns: of the table.
-        held_out: typed cells of some held-out rows, for quick verdicts.
-        train_frame, held_out_frame: rows of both parts as they stand in the table.
-        content: sha256 of the table.
+        quick_rows: some held-out rows, for quick verdicts.
+        train: makes some training rows as they stand in the table.
+        held_out: held-out rows likewise.
+        name, content: of the table, and the sha256 of its rows.
         tell: called with progress.
     """
 
     columns: tuple[Column, ...]
-    held_out: Rows
-    train_frame: Callable[[], pl.DataFrame]
-    held_out_frame: Callable[[], pl.DataFrame]
+    quick_rows: Rows
+    train: Callable[[], pl.DataFrame]
+    held_out: pl.DataFrame
+    name: str
     content: str
     tell: Callable[[Mapping[str, Any]], None] = lambda entry: None
 
@@ -44,16 +49,24 @@ class TableJudge:
 
         The second is how alike the columns' distributions are, in percent, the mean over the columns.
         """
-        count = max(min(round(share * QUICK), len(self.held_out)), 20)
+        count = max(min(round(share * QUICK), len(self.quick_rows)), 20)
         cells = drawn(model, count, seed=100 + seed)
-        fake, real = rows_of(self.columns, cells, count), self.held_out.drawn(count, seed)
+        fake, real = rows_of(self.columns, cells, count), self.quick_rows.drawn(count, seed)
         alike = shapes(*coded(real, fake))
         value = two_sample(real, fake, folds=2, seed=seed).value
         return {"two_sample": round(value, 4), "shapes": round(100 * float(np.nanmean(alike)), 3)}
 
-    def frame(self, model: Model, seed: int = SEED) -> pl.DataFrame:
-        """Samples for the whole verdict, as many as there are real rows to compare with."""
-        return pl.concat(frames(model, FULL, seed=seed))
+    def final(self, model: Model, folder: Path) -> dict[str, Any]:
+        """The verdict; its page goes to `verdict.html`."""
+        fake = pl.concat(frames(model, FULL, seed=SEED))
+        found = verdict_of(fake, self.train(), self.held_out, self.columns, seed=SEED, tell=self.comparing)
+        found["card"] |= {"fakes": str(folder), "data": self.name, "data_sha256": self.content}
+        write_table_page(folder / "verdict.html", found)
+        return found
+
+    def comparing(self, words: str) -> None:
+        """What the judge reckons now."""
+        self.tell({"kind": "comparing", "what": words})
 
 
 def rows_of(columns: Sequence[Column], cells: Mapping[str, Typed], count: int) -> Rows:

@@ -100,7 +100,7 @@ def find_numbers(cells: pl.Series, counts: np.ndarray) -> Numbers | None:
     whole = found["core"].str.replace_all(thousands, "", literal=True) if thousands else found["core"]
     form = Format(
         decimals=decimals, least=fewest, decimal=decimal, thousands=thousands, prefix=edge + prefix,
-        suffix=suffix + end, minus=minus, inside=inside,
+        suffix=suffix + end, minus=minus, inside=inside, pattern="e" if _there_is_power(found) else "",
     )  # fmt: skip
     return Numbers(
         form, read_numbers(cells, form), mean(whole.str.contains(r"^0\d")),
@@ -154,14 +154,17 @@ def read_numbers(cells: pl.Series, form: Format) -> pl.Series:
 def write_numbers(values: np.ndarray, form: Format) -> pl.Series:
     """Numbers as cells of this format: (n,) float64 to text, null where NaN."""
     if form.decimals is None:
-        body = pl.Series([None if np.isnan(value) else repr(float(value)) for value in np.abs(values)], dtype=pl.String)
-        body = body.str.replace(".", form.decimal, literal=True) if form.decimal != "." else body
-        if form.least == 0:
-            body = body.str.replace(r"\.0$", "")
+        body = pl.Series([None if np.isnan(value) else _full(value, form) for value in np.abs(values)], dtype=pl.String)
     else:
         body = _fixed(np.abs(values), max(form.decimals, form.least), form)
     table = pl.DataFrame({"body": body, "negative": _below_zero(values, form)})
     return table.select(_signed(form)).to_series()
+
+
+def _full(value: float, form: Format) -> str:
+    """The shortest text that means the float, with an exponent where Python has one, or never."""
+    text = repr(float(value)) if form.pattern == "e" else np.format_float_positional(value, trim="0")
+    return (text if form.least else text.removesuffix(".0")).replace(".", form.decimal)
 
 
 def _fixed(values: np.ndarray, decimals: int, form: Format) -> pl.Series:
@@ -273,8 +276,7 @@ def _decimals(found: pl.DataFrame, thousands: str, decimal: str) -> tuple[int | 
     fewest = least(rest.str.len_chars())
     places = most(rest.str.strip_chars_end("0").str.len_chars())
     digits = most(found["core"].str.replace_all(r"\D", "").str.strip_chars_start("0").str.len_chars())
-    powers = bool((found["power"].fill_null("") != "").any())
-    if powers or places > _MOST_DECIMALS or (places and digits > _MOST_DIGITS):
+    if _there_is_power(found) or places > _MOST_DECIMALS or (places and digits > _MOST_DIGITS):
         return None, min(fewest, 1)
     return places, fewest
 
@@ -288,3 +290,7 @@ def _minus(found: pl.DataFrame) -> tuple[str, bool]:
         return "-", False
     mark = marked["mark"].value_counts().sort("count", "mark")["mark"][-1]
     return mark, mark != "(" and bool(marked["inside"].any())
+
+
+def _there_is_power(found: pl.DataFrame) -> bool:
+    return bool((found["power"].fill_null("") != "").any())

@@ -14,7 +14,7 @@ MOST_IN_MAP = 40
 MOST_BARS = 12
 MOST_PAIRS = 10
 BARS = 36  # of a histogram
-SPIKE = 0.3  # the share from which on a single value is told instead of drawn
+SPIKE = 0.4  # the share from which on a single value is told instead of drawn
 
 
 def column_pictures(real: Rows, fake: Rows, shapes: dict[str, float]) -> dict[str, dict[str, Any]]:
@@ -35,7 +35,7 @@ def histogram(real: Numbers, fake: Numbers) -> dict[str, Any]:
     """Shares of both sides between common edges.
 
     The edges hold the inner 99 % of the real values; what lies beyond counts to the outermost bars. A value that holds
-    more than 30 % of the real cells is told apart.
+    more than 40 % of the real cells is told apart.
     """
     missing = [share(np.isnan(side)) for side in (real, fake)]
     known = [side[~np.isnan(side)] for side in (real, fake)]

@@ -91,7 +91,7 @@ def of_attack(found: Advantage, pair: tuple[np.ndarray, np.ndarray]) -> dict[str
 
 def triple(span: Interval) -> list[float]:
     """An interval as plain values."""
-    return [span.value, span.low, span.high]
+    return [round(end, 6) for end in (span.value, span.low, span.high)]
 
 
 def plain(risk: Risk) -> dict[str, Any]:

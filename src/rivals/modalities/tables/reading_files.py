@@ -4,7 +4,6 @@ import bz2
 import gzip
 import lzma
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from rivals.engine.files import digest
 
 from .reading import ARROWS, SHEETS, Table, chunk_rows, good_names, slices
 from .sniff import SAMPLE, Layout, layout_of
+from .spool import Folder
 
 _PACKED: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 _BLOCK = 2**20
@@ -87,7 +87,8 @@ def _read_sheet(path: Path, name: str) -> pl.DataFrame:
 
 def _text(path: Path) -> Table:
     """A text file; one that isn't plain UTF-8 is copied as that to a temporary file first."""
-    notes, kept, own = [], None, path
+    kept: Folder | None = None
+    own = path
     if path.suffix.lower() in _PACKED:
         kept, own = _unpacked(path)
     with own.open("rb") as file:
@@ -106,7 +107,7 @@ def _text(path: Path) -> Table:
         notes.append("some rows have fewer cells than there are columns: the others are missing")
 
     def read() -> Iterator[pl.DataFrame]:
-        assert kept is None or kept.name  # the temporary folder lives as long as someone may read
+        assert kept is None or kept.path  # the temporary folder lives as long as someone may read
         return map(_as_meant, _batches(_scan(own, layout, names), len(names), path.name))
 
     return Table(path.name, names, digest(path), read, None, tuple(notes), layout.separator)
@@ -139,19 +140,19 @@ def _batches(frame: pl.LazyFrame, columns: int, name: str) -> Iterator[pl.DataFr
         raise RequestError(f"the table {name!r} can't be read to its end: {said}") from error
 
 
-def _unpacked(path: Path) -> tuple[Any, Path]:
+def _unpacked(path: Path) -> tuple[Folder, Path]:
     """A temporary copy of a compressed file."""
-    folder = tempfile.TemporaryDirectory(prefix="rivals-")
-    copy = Path(folder.name) / path.stem
+    folder = Folder()
+    copy = folder.path / path.stem
     with _PACKED[path.suffix.lower()](path, "rb") as packed, copy.open("wb") as file:
         shutil.copyfileobj(packed, file, _BLOCK)
     return folder, copy
 
 
-def _as_utf8(path: Path, encoding: str) -> tuple[Any, Path]:
+def _as_utf8(path: Path, encoding: str) -> tuple[Folder, Path]:
     """A temporary copy of a text file in UTF-8."""
-    folder = tempfile.TemporaryDirectory(prefix="rivals-")
-    copy = Path(folder.name) / path.name
+    folder = Folder()
+    copy = folder.path / path.name
     with (
         path.open(encoding=encoding, errors="replace", newline="") as old,
         copy.open("w", encoding="utf-8", newline="") as new,

@@ -1,7 +1,6 @@
 """Reading tables from databases."""
 
 import hashlib
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from rivals.engine.errors import RequestError
 from rivals.engine.files import digest
 
 from .reading import Table, chunk_rows, good_names
+from .spool import Folder
 
 
 def open_database(url: str, query: str | None) -> Table:
@@ -66,17 +66,17 @@ def _query(sql: Any, connection: Any, query: str | None, shown: str) -> tuple[An
 def _spooled(result: Any, shown: str, notes: list[str]) -> Table:
     """The rows of an answer as Arrow files in a temporary folder."""
     names, said = good_names([str(name) for name in list(result.keys())])
-    folder = tempfile.TemporaryDirectory(prefix="rivals-")
+    folder = Folder()
     files: list[Path] = []
     rows, content = 0, ""
     for part in result.yield_per(chunk_rows(len(names))).partitions():
-        path = Path(folder.name) / f"{len(files)}.arrow"
+        path = folder.path / f"{len(files)}.arrow"
         _frame([tuple(row) for row in part], names).write_ipc(path)
         files.append(path)
         rows, content = rows + len(part), content + digest(path)
 
     def read() -> Iterator[pl.DataFrame]:
-        assert folder.name  # the temporary folder lives as long as someone may read
+        assert folder.path  # the temporary folder lives as long as someone may read
         return (pl.read_ipc(path) for path in files)
 
     return Table(shown, names, hashlib.sha256(content.encode()).hexdigest(), read, rows, (*notes, *said))

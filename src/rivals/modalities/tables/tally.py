@@ -138,7 +138,7 @@ def _cut(tally: Tally) -> Tally:
 
 
 def _witnesses(tally: Tally) -> np.ndarray:
-    """Rows of the first and last cells, as text and as what they mean, and of cells that mean nothing like the others."""
+    """Rows of the first and last cells, as text and as what they mean, and of those unlike the others."""
     values = tally.values
     if values.dtype != pl.String:
         return _ends(values.to_physical())

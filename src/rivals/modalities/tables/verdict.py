@@ -114,9 +114,7 @@ def verdict_of(
         tell(f"baseline: {name.replace('_', ' ')}")
         found["baselines"][name] = of_baseline(name, frames, kinds, sides, task, seed)
     found["card"] = card(sides, target, seed)
-    found["notes"] = list(
-        notes(found, sides, len(frames["synthetic"].columns) if columns else len(fake.columns), kinds)
-    )
+    found["notes"] = list(notes(sides, [column.name for column in columns if column.name not in kinds]))
     return found
 
 
@@ -270,7 +268,7 @@ def card(sides: Sides, target: str, seed: int) -> dict[str, Any]:
     }
 
 
-def notes(found: dict[str, Any], sides: Sides, columns: int, kinds: Kinds) -> Iterator[str]:
+def notes(sides: Sides, left_out: list[str]) -> Iterator[str]:
     """What should be known beside the numbers."""
     if sides.held_out is None:
         yield (
@@ -282,10 +280,6 @@ def notes(found: dict[str, Any], sides: Sides, columns: int, kinds: Kinds) -> It
             f"There are {len(sides.fake):,} synthetic and {len(sides.train):,} training rows; more synthetic rows make "
             "every score steadier, and attacks stronger."
         )
-    if columns > len(kinds):
-        yield f"{columns - len(kinds)} of {columns} columns are not judged: ids, free text, constant or empty ones."
-    if "attacks" in found["privacy"]:
-        yield (
-            "The attacks know the synthetic rows only. One who can train many generators like this one, or who knows "
-            "much of a person, may learn more; only differential privacy bounds that."
-        )
+    if left_out:
+        more = f" and {len(left_out) - 10} more" if len(left_out) > 10 else ""
+        yield f"Not judged are ids, free text, constant and empty columns: {', '.join(left_out[:10])}{more}."

@@ -22,7 +22,7 @@ def in_place(found: Values) -> Iterator[str]:
     for name, synthetic in inner(found, "synthetic").items():
         ours, real = as_number(synthetic), value(found, "real", name)
         if ours is not None and real is not None and name in KINDS:
-            title = KINDS[name].name.removeprefix("usefulness, ")
+            title = KINDS[name].name.removeprefix("usefulness (").removesuffix(")")
             rows.append((title, number(ours), number(real), spanned(inner(found, "gap").get(name))))
     if rows:
         yield paragraph(
@@ -83,7 +83,8 @@ def membership(found: Values) -> Iterator[str]:
     yield paragraph(
         "Advantage: true less false positive rate at a threshold chosen on other rows; 0 is guessing. Members, others "
         f"and reference rows: {counts}. These attackers know the synthetic rows and rows like the training rows, not "
-        "the generator.",
+        "the generator. One who can train many generators like this one may learn more; only differential privacy "
+        "bounds that.",
         "soft",
     )
 

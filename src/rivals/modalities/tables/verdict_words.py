@@ -19,20 +19,23 @@ KINDS = {
         "shares met", " %", "higher", "categories of 1 % or more whose share is within a tenth of theirs"
     ),
     "two_sample": Kind("two-sample test", "", "lower", "area under the curve of boosting that tells fakes; 0.5: can't"),
-    "auc": Kind("usefulness, AUC", "", "higher", "boosting taught by synthetic, tested on real; floor: taught by real"),
-    "average_precision": Kind("usefulness, average precision", "", "higher", "the same, for the rarer class"),
-    "f1": Kind("usefulness, F1", "", "higher", "the same, for the rarer class"),
-    "r2": Kind("usefulness, R²", "", "higher", "boosting taught by synthetic, tested on real; floor: taught by real"),
+    "auc": Kind(
+        "usefulness (AUC)", "", "higher", "boosting taught by synthetic, tested on real; floor: taught by real"
+    ),
+    "average_precision": Kind("usefulness (average precision)", "", "higher", "the same, for the rarer class"),
+    "f1": Kind("usefulness (F1)", "", "higher", "the same, for the rarer class"),
+    "r2": Kind("usefulness (R²)", "", "higher", "boosting taught by synthetic, tested on real; floor: taught by real"),
     "advantage": Kind("best attack's advantage", "", "lower", "of membership inference; 0: guessing, 1: certainty"),
 }
 """Scores in the order in which they are shown."""
 
 MAKERS = {
-    "independent": "Columns drawn independently of each other",
+    "independent": "A table of columns drawn independently",
     "gaussian_copula": "A Gaussian copula",
     "random_forest": "An adversarial random forest",
 }
 HOW_OFTEN = ((0.7, "sometimes"), (0.85, "often"), (0.95, "mostly"), (2.0, "nearly always"))  # by the area
+COMPARED = ("shapes", "trends", "related_trends", "two_sample", "auc", "r2")  # with baselines
 SLIGHT = 0.05  # an advantage below is called slight
 
 
@@ -136,7 +139,7 @@ def better_baselines(verdict: Values) -> Iterator[tuple[str, list[str]]]:
     """For each baseline the scores in which it is better, beyond the interval of the synthetic table's score."""
     for maker, scores in inner(verdict, "baselines").items():
         won = []
-        for name, kind in KINDS.items():
+        for name, kind in ((name, KINDS[name]) for name in COMPARED):
             theirs = as_number(scores.get(name)) if hasattr(scores, "get") else None
             ends = inner(verdict, "intervals").get(name)
             if theirs is None or not (isinstance(ends, list) and len(ends) == 2):

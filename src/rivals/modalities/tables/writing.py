@@ -1,6 +1,8 @@
 """Writing tables: chunk by chunk, whole or not at all."""
 
+import contextlib
 import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -10,6 +12,7 @@ from rivals.engine.errors import RequestError
 from rivals.engine.files import full_disk_told, sync_folder
 
 from .columns import Column
+from .spool import Folder
 
 if TYPE_CHECKING:
     import polars as pl
@@ -125,23 +128,26 @@ def _csv(chunks: _Counted, path: Path, separator: str) -> None:
 
 
 def _parquet(chunks: _Counted, path: Path, _: str) -> None:
-    _lazy(chunks).sink_parquet(path)
+    with _spooled(chunks) as rows:
+        rows.sink_parquet(path)
 
 
 def _arrow(chunks: _Counted, path: Path, _: str) -> None:
-    _lazy(chunks).sink_ipc(path)
+    with _spooled(chunks) as rows:
+        rows.sink_ipc(path)
 
 
-def _lazy(chunks: _Counted) -> "pl.LazyFrame":
-    """The chunks as a table that polars asks for one by one."""
-    from polars.io.plugins import register_io_source
+@contextlib.contextmanager
+def _spooled(chunks: _Counted) -> "Iterator[pl.LazyFrame]":
+    """The chunks in temporary files, which polars makes one file of without holding them all."""
+    import polars as pl
 
-    def rows(
-        columns: list[str] | None, predicate: Any, count: int | None, size: int | None
-    ) -> "Iterator[pl.DataFrame]":
-        return iter(chunks)
-
-    return register_io_source(rows, schema=chunks.schema)
+    folder, files = Folder(), []
+    for place, chunk in enumerate(chunks):
+        files.append(folder.path / f"{place}.arrow")
+        chunk.write_ipc(files[-1])
+    yield pl.scan_ipc(files)
+    shutil.rmtree(folder.path)
 
 
 def _sheet(chunks: _Counted, path: Path, _: str) -> None:
