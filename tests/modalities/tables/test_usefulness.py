@@ -25,11 +25,10 @@ def table(count, seed, rare=0.5, signal=2.0):
     return pl.DataFrame(
         {
             "x": rng.normal(size=count) + signal * y,
-            "c": np.where(rng.random(count) < 0.2, None, rng.choice(["a", "b"], count)),
+            "c": rng.choice(["a", "b", ""], count, p=[0.4, 0.4, 0.2]),
             "y": np.where(y, "yes", "no"),
-        },
-        schema={"x": pl.Float64, "c": pl.String, "y": pl.String},
-    )
+        }
+    ).with_columns(pl.col("c").replace("", None))
 
 
 def parts(**frames):
@@ -97,6 +96,9 @@ def test_too_few_rows_or_classes_give_no_scores():
     assert usefulness(found["fake"], found["train"], found["test"], Task("y", ("no", "yes"))) == {}
     found = parts(train=table(100, 0).with_columns(y=pl.lit("no")), test=table(300, 1), fake=table(300, 2))
     assert usefulness(found["fake"], found["train"], found["test"], task_of(found["train"], "y")) == {}
+    alone = parts(train=table(100, 0).select("y"))["train"]
+    assert usefulness(alone, alone, alone, Task("y", ("no", "yes"))) == {}
+    assert augmentation(alone, alone, alone, Task("y", ("no", "yes"))) == {}
 
 
 def test_only_classes_of_ten_rows_or_more_are_learned():

@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 
 from rivals.engine.errors import RequestError
+from rivals.modalities.tables import learners
 from rivals.modalities.tables.survey import infer
 from rivals.modalities.tables.verdict import verdict_of
 from rivals.modalities.tables.verdict_page import write_table_page
@@ -32,10 +33,12 @@ def verdicts():
     made = {"fresh": table(900, 2), "copies": train.sample(fraction=1.0, shuffle=True, seed=1)}
     made["shuffled"] = train.with_columns(pl.col(name).shuffle(seed=k) for k, name in enumerate(("x", "z", "c", "y")))
     told = []
-    found = {
-        name: verdict_of(frame, train, held_out, columns, baselines=name == "shuffled", tell=told.append)
-        for name, frame in made.items()
-    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(learners, "ROUNDS", 25)  # enough for tables like these, and faster
+        found = {
+            name: verdict_of(frame, train, held_out, columns, baselines=name == "shuffled", tell=told.append)
+            for name, frame in made.items()
+        }
     assert told
     return found
 

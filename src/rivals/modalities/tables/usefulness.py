@@ -126,7 +126,7 @@ def usefulness(fake: Rows, train: Rows, test: Rows, task: Task, *, seed: int = 0
     """
     known = [task.rows(rows) for rows in (fake, train, test)]
     taught = min(len(known[0]), len(known[1]), MOST_TAUGHT)
-    if min(taught, len(known[2])) < FEW or len(task.classes) == 1:
+    if min(taught, len(known[2])) < FEW or len(task.classes) == 1 or len(train.names) < 2:
         return {}
     asked, true = task.features(known[2]).matrix, task.told(known[2])
     said = [answer(task, rows.drawn(taught, seed), asked, seed) for rows in known[:2]]
@@ -183,7 +183,7 @@ def augmentation(fake: Rows, train: Rows, test: Rows, task: Task, *, draws: int 
         `class`, `share` (of real rows), `added` (mean count), `without`, `synthetic`, `smote` (means over draws) and
         `gain`, `gain_on_smote` ([mean, low, high] of the differences); nothing where no class is rare.
     """
-    rank = rarest(train, test, task) if task.classes else None
+    rank = rarest(train, test, task) if task.classes and len(train.names) > 1 else None
     if rank is None:
         return {}
     known, pool, tested = task.rows(train), task.rows(fake), task.rows(test)
