@@ -9,7 +9,7 @@ from rivals.judging.separation import advantage, auc, best_threshold
 some_scores = st.lists(st.integers(-5, 5).map(float), min_size=2, max_size=30)
 
 
-@settings(max_examples=50)
+@settings(max_examples=40, deadline=None)
 @given(some_scores, some_scores)
 def test_the_area_is_that_of_mann_and_whitney(a, b):
     expected = stats.mannwhitneyu(a, b, method="asymptotic").statistic / (len(a) * len(b))

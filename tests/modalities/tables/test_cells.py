@@ -50,7 +50,7 @@ TYPES = {
     pl.Float64(): st.floats(allow_nan=False),
     pl.Float32(): st.floats(width=32, allow_nan=False),
     pl.Boolean(): st.booleans(),
-    pl.String(): st.text("ab c1.", max_size=4),
+    pl.String(): st.text("ab c1", max_size=4),
     pl.Categorical(): st.sampled_from(["a", "b", "c"]),
     pl.Enum(["a", "b", "c"]): st.sampled_from(["a", "b", "c"]),
     pl.Date(): st.dates(dt.date(1700, 1, 1), dt.date(2300, 1, 1)),

@@ -39,7 +39,7 @@ def table(count, seed, shift=0.0):
 column = st.lists(st.one_of(st.none(), st.integers(-3, 3).map(float)), min_size=1, max_size=25)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40, deadline=None)
 @given(column, column)
 def test_shapes_of_numbers_are_one_less_kolmogorov_and_smirnov(a, b):
     schema = {"x": pl.Float64}
@@ -48,7 +48,8 @@ def test_shapes_of_numbers_are_one_less_kolmogorov_and_smirnov(a, b):
     if not all(kept):
         assert np.isnan(found)
     else:
-        assert found == pytest.approx(1 - stats.ks_2samp(*kept).statistic)
+        below = [[np.mean([value <= limit for value in side]) for limit in sum(kept, [])] for side in kept]
+        assert found == pytest.approx(1 - np.abs(np.subtract(*below)).max())
 
 
 def test_shapes_of_categories_are_one_less_the_total_variation_by_hand():

@@ -40,7 +40,7 @@ def test_the_two_sample_test_sees_no_difference_where_there_is_none_and_all_wher
     found = two_sample(same["real"], same["fake"])
     assert abs(found.value - 0.5) < 0.06
     other = parts(real=table(300, 0), fake=table(300, 1).with_columns(pl.col("x") + 50))
-    assert two_sample(other["real"], other["fake"]).value == 1.0
+    assert two_sample(other["real"], other["fake"]).value > 0.99
     with pytest.raises(ValueError, match="needs 10 rows"):
         two_sample(same["real"].take(np.arange(4)), same["fake"])
 

@@ -91,7 +91,7 @@ def _word_codes(column: Column, cells: pl.Series) -> np.ndarray | None:
 
 def _bare(column: Column, cells: pl.Series) -> pl.Series:
     """The cells as text without prefix and suffix."""
-    text = cells.cast(pl.String)
+    text = (cells + 0.0 if cells.dtype.is_float() else cells).cast(pl.String)  # -0.0 is the category 0.0
     form = column.format
     return text.str.strip_prefix(form.prefix).str.strip_suffix(form.suffix) if form.prefix or form.suffix else text
 

@@ -46,9 +46,9 @@ def remarks(column: Values) -> Iterator[str]:
         yield f"Missing: {percent(missing[0])} real, {percent(missing[1])} synthetic."
     lost, new, all_of_them = (as_number(column.get(key)) for key in ("lost", "new", "categories"))
     if lost and all_of_them:
-        yield f"{number(lost)} of {number(all_of_them)} categories are never made."
+        yield f"Of {number(all_of_them)} categories, never made: {number(lost)}."
     if new:
-        yield f"{number(new)} categories are made that the real column lacks."
+        yield f"Categories made that these real rows lack: {number(new)}."
 
 
 def percent(share: float) -> str:

@@ -90,7 +90,8 @@ def _mostly(values: pl.Series, tally: Tally, words: int = _MOST_WORDS) -> bool:
 def _apart(base: Column, tally: Tally, values: pl.Series) -> tuple[Column, np.ndarray, np.ndarray]:
     """The values with their counts, and the column with the words between them, one of which may mean missing."""
     there = values.is_not_null().to_numpy()
-    rest, often = tally.values.filter(pl.Series(~there)).cast(pl.String).to_list(), tally.counts[~there].tolist()
+    rest = [str(word) for word in tally.values.filter(pl.Series(~there)).to_list()]
+    often = tally.counts[~there].tolist()
     for word, count in zip(rest, often, strict=True):
         if base.format.missing is None and count > base.missing and word.strip().lower() in _MISSING_NUMBERS:
             base = replace(base, missing=base.missing + count, format=replace(base.format, missing=word))

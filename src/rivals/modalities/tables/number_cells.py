@@ -272,7 +272,8 @@ def _dots_part_thousands(cores: pl.Series) -> bool:
 
 def _decimals(found: pl.DataFrame, thousands: str, decimal: str) -> tuple[int | None, int]:
     """Most digits after the decimal sign, zeros at the end aside, and the fewest that are written."""
-    rest = found["core"].str.extract(rf"{re.escape(decimal)}(\d+)$").fill_null("")
+    plain = found.filter(~_there("power"))["core"]
+    rest = plain.str.extract(rf"{re.escape(decimal)}(\d+)$").fill_null("")
     fewest = least(rest.str.len_chars())
     places = most(rest.str.strip_chars_end("0").str.len_chars())
     digits = most(found["core"].str.replace_all(r"\D", "").str.strip_chars_start("0").str.len_chars())
@@ -293,4 +294,4 @@ def _minus(found: pl.DataFrame) -> tuple[str, bool]:
 
 
 def _there_is_power(found: pl.DataFrame) -> bool:
-    return bool((found["power"].fill_null("") != "").any())
+    return bool(found.select(_there("power").any()).item())

@@ -13,15 +13,13 @@ import polars as pl
 from rivals.engine.errors import RequestError
 from rivals.engine.files import digest
 
+from .formulas import FORMULA
 from .reading import ARROWS, SHEETS, Table, chunk_rows, good_names, slices
 from .sniff import SAMPLE, Layout, layout_of
 from .spool import Folder
 
 _PACKED: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 _BLOCK = 2**20
-
-FORMULA_MARKED = r"^'([=@\t\r+-])"
-"""A cell that would be a formula but for the apostrophe that `writing` put before it."""
 
 
 def open_file(path: Path) -> Table:
@@ -114,19 +112,25 @@ def _text(path: Path) -> Table:
 
 
 def _scan(path: Path, layout: Layout, names: tuple[str, ...]) -> pl.LazyFrame:
-    """The rows of a text file, all cells as text, lines with nothing on them left out."""
-    frame = pl.scan_csv(
+    """The rows of a text file, all cells as text."""
+    return pl.scan_csv(
         path, has_header=False, skip_rows=layout.skipped + bool(layout.header), separator=layout.separator,
         quote_char=layout.quote, eol_char=layout.newline, schema=dict.fromkeys(names, pl.String()),
         infer_schema=False, raise_if_empty=False, missing_columns="insert",
     )  # fmt: skip
-    return frame if len(names) == 1 else frame.filter(~pl.all_horizontal(pl.all().is_null()))
 
 
 def _as_meant(rows: pl.DataFrame) -> pl.DataFrame:
-    """Without the apostrophe before cells that a spreadsheet would take for formulas ."""
+    """Without lines that have nothing on them, and without the apostrophe that `write_table` put before formulas."""
+    empty = rows.to_series(0).is_null()
+    for cells in rows.iter_columns() if rows.width > 1 else ():  # in a table of one column an empty line is a cell
+        if not empty.any():
+            break
+        empty &= cells.is_null()
+    if rows.width > 1 and empty.any():
+        rows = rows.filter(~empty)
     marked = [cells.name for cells in rows if cells.str.starts_with("'").any()]
-    return rows.with_columns(pl.col(marked).str.replace(FORMULA_MARKED, "$1")) if marked else rows
+    return rows.with_columns(pl.col(marked).str.replace(f"^'({FORMULA})", "$1")) if marked else rows
 
 
 def _batches(frame: pl.LazyFrame, columns: int, name: str) -> Iterator[pl.DataFrame]:

@@ -78,6 +78,10 @@ def layout_of(path: Path, start: bytes) -> Layout:
     encoding = encoding_of(path, start)
     text = codecs.getincrementaldecoder(encoding)(errors="replace").decode(start)
     newline = "\r" if "\n" not in text and "\r" in text else "\n"
+    if re.search(r"[\x00-\x08\x0e-\x1a]", text):
+        raise RequestError(
+            f"{path.name!r} is no table: it has bytes that no text has; give a CSV, Parquet or Excel file"
+        )
     if not text.strip():
         raise RequestError(f"the table {path.name!r} is empty; give one with a header and at least two rows")
     if len(start) >= SAMPLE:

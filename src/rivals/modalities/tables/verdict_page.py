@@ -143,7 +143,7 @@ def baselines_section(verdict: Values) -> str:
             told = ("–" if each is None else f"{number(each)}{kind.unit}" for each in (ours, *theirs))
             rows.append((kind.name, *told, kind.better))
     won = dict(better_baselines(verdict))
-    names = [MAKERS.get(name, name).lower() + (" (better in some)" if name in won else "") for name in found]
+    names = [MAKERS.get(name, name) + (" (better in some)" if name in won else "") for name in found]
     return columns(rows, ("score", "this table", *names, "better"), "Baselines")
 
 

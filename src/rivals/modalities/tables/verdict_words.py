@@ -12,7 +12,7 @@ KINDS = {
     ),
     "trends": Kind("pair trends", " %", "higher", "pairs of columns, mean (correlation and contingency similarity)"),
     "related_trends": Kind(
-        "pair trends, related pairs", " %", "higher", "the same, of pairs that hang together in the real table"
+        "trends of related pairs", " %", "higher", "the same, of pairs that hang together in the real table"
     ),
     "information": Kind("mutual information", " %", "higher", "100 less the mean difference of pairs' information"),
     "shares_met": Kind(
@@ -30,7 +30,7 @@ KINDS = {
 """Scores in the order in which they are shown."""
 
 MAKERS = {
-    "independent": "A table of columns drawn independently",
+    "independent": "A table of independent columns",
     "gaussian_copula": "A Gaussian copula",
     "random_forest": "An adversarial random forest",
 }

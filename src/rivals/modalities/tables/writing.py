@@ -12,13 +12,11 @@ from rivals.engine.errors import RequestError
 from rivals.engine.files import full_disk_told, sync_folder
 
 from .columns import Column
+from .formulas import FORMULA
 from .spool import Folder
 
 if TYPE_CHECKING:
     import polars as pl
-
-FORMULA = r"^(?:[=@\t\r]|[+-][^\d.,\s]*[^+-].*[(|!=*/+])"
-"""Text that a spreadsheet would calculate or run when it opens a CSV file; "-5" and "+49 170 1234567" aren't any."""
 
 _SHEET_ROWS, _SHEET_COLUMNS = 1_048_576, 16_384
 _EXACT = 2**53
@@ -91,8 +89,8 @@ def harmless(chunk: "pl.DataFrame") -> "pl.DataFrame":
     import polars.selectors as cs
 
     chunk = chunk.with_columns(cs.categorical().cast(pl.String), cs.enum().cast(pl.String))
-    names = pl.Series(chunk.columns, dtype=pl.String).str.replace(f"({FORMULA})", "'$1").to_list()
-    chunk = chunk.with_columns(cs.string().str.replace(f"({FORMULA})", "'$1"))
+    names = pl.Series(chunk.columns, dtype=pl.String).str.replace(f"^({FORMULA})", "'$1").to_list()
+    chunk = chunk.with_columns(cs.string().str.replace(f"^({FORMULA})", "'$1"))
     chunk.columns = names
     return chunk
 
