@@ -13,8 +13,10 @@ from rivals.modalities.tables.survey import infer
 
 def back_again(cells):
     column = infer(cells.to_frame())[0]
-    bare = cells.cast(pl.String).str.strip_prefix(column.format.prefix).str.strip_suffix(column.format.suffix)
-    ids = bare.to_list() if column.kind == "id" else None
+    ids = None
+    if column.kind == "id":
+        bare = cells.cast(pl.String).str.strip_prefix(column.format.prefix).str.strip_suffix(column.format.suffix)
+        ids = bare.to_list()
     return column, untyped(column, typed(column, cells), ids)
 
 
@@ -50,7 +52,7 @@ TYPES = {
     pl.Float64(): st.floats(allow_nan=False),
     pl.Float32(): st.floats(width=32, allow_nan=False),
     pl.Boolean(): st.booleans(),
-    pl.String(): st.text("ab c1", max_size=4),
+    pl.String(): st.text("abc1", max_size=4),
     pl.Categorical(): st.sampled_from(["a", "b", "c"]),
     pl.Enum(["a", "b", "c"]): st.sampled_from(["a", "b", "c"]),
     pl.Date(): st.dates(dt.date(1700, 1, 1), dt.date(2300, 1, 1)),

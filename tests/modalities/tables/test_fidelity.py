@@ -48,7 +48,7 @@ def test_shapes_of_numbers_are_one_less_kolmogorov_and_smirnov(a, b):
     if not all(kept):
         assert np.isnan(found)
     else:
-        below = [[np.mean([value <= limit for value in side]) for limit in sum(kept, [])] for side in kept]
+        below = [[np.mean([value <= limit for value in side]) for limit in [*kept[0], *kept[1]]] for side in kept]
         assert found == pytest.approx(1 - np.abs(np.subtract(*below)).max())
 
 

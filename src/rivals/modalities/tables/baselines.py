@@ -94,10 +94,11 @@ def random_forest(train: pl.DataFrame, kinds: Kinds, count: int, seed: int) -> p
         pl.col(name).cast(pl.Float64) if kind == "number" else pl.col(name).cast(pl.String)
         for name, kind in kinds.items()
     )
+    words = {name: object for name, kind in kinds.items() if kind == "category"}  # the only text that arfpy knows
     state = np.random.get_state()
     np.random.seed(seed)  # arfpy draws from the global generator
     try:
-        model = arf.arf(x=plain.to_pandas(), random_state=seed, verbose=False)
+        model = arf.arf(x=plain.to_pandas().astype(words), random_state=seed, verbose=False)
         model.forde()
         made = pl.from_pandas(model.forge(n=count))
     finally:

@@ -12,7 +12,7 @@ from .columns import CODED, NUMERIC, Column, Typed
 from .date_cells import read_dates, temporal, write_dates
 from .dtypes import dtype_of
 from .number_cells import read_numbers, write_numbers
-from .series import divided
+from .series import as_text, divided
 
 
 def typed(column: Column, cells: pl.Series) -> Typed:
@@ -91,7 +91,7 @@ def _word_codes(column: Column, cells: pl.Series) -> np.ndarray | None:
 
 def _bare(column: Column, cells: pl.Series) -> pl.Series:
     """The cells as text without prefix and suffix."""
-    text = (cells + 0.0 if cells.dtype.is_float() else cells).cast(pl.String)  # -0.0 is the category 0.0
+    text = as_text(cells)
     form = column.format
     return text.str.strip_prefix(form.prefix).str.strip_suffix(form.suffix) if form.prefix or form.suffix else text
 

@@ -9,7 +9,7 @@ from .columns import Column
 from .dtypes import is_listable
 from .ids import find_ids, looks_like_emails
 from .number_cells import common_space
-from .series import mean
+from .series import as_text, mean
 from .tally import Tally
 
 BOOLEANS = (
@@ -123,7 +123,7 @@ def numeric_names(base: Column, tally: Tally) -> Column | None:
 
 def _bare(tally: Tally) -> tuple[pl.Series, str, str]:
     """The cells as text, without the blanks that all of them begin and end with; and those."""
-    cells = tally.values.cast(pl.String)
+    cells = as_text(tally.values)
     if tally.values.dtype != pl.String:
         return cells, "", ""
     before, after = common_space(cells)

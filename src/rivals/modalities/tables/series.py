@@ -1,4 +1,4 @@
-"""Questions to polars' series with a plain number for an answer, 0 where there are no cells."""
+"""What polars' series are asked often: plain numbers for answers, 0 where there are no cells, and plain text."""
 
 from typing import Any
 
@@ -26,3 +26,8 @@ def most(cells: pl.Series) -> int:
 def divided(cells: pl.Series, by: float) -> pl.Series:
     """Numbers divided to the last bit, float64; polars multiplies by the reciprocal, which is a bit off."""
     return pl.Series(cells.name, cells.cast(pl.Float64).to_numpy() / by).fill_nan(None)
+
+
+def as_text(cells: pl.Series) -> pl.Series:
+    """Values as text, with one text for 0.0 and -0.0, which are the same value."""
+    return (cells.set(cells == 0, 0.0) if cells.dtype.is_float() else cells).cast(pl.String)
