@@ -10,7 +10,7 @@ from .products import laid_out, product
 
 _NUMBERS_AT_ONCE = 2**22  # of features held in float64 at a time: 32 MiB
 _COPIED = 2**19  # of those that are only summed up: 4 MiB, which a cache holds
-_COLUMNS = 256  # of the products' blocks
+_COLUMNS = 1024  # of the products' blocks; smaller ones are not worth sharing out to threads
 
 
 class Moments:

@@ -2,8 +2,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from rivals.engine.errors import RequestError
-from rivals.modalities.tables.baselines import BASELINES, gaussian_copula, random_forest
+from rivals.modalities.tables.baselines import BASELINES, gaussian_copula
 from rivals.modalities.tables.rows import guessed
 
 
@@ -58,16 +57,3 @@ def test_constant_columns_and_a_single_one_can_be_made():
     made = gaussian_copula(frame, guessed(frame), 50, 0)
     assert set(made["k"]) == {1}
     assert gaussian_copula(frame.select("x"), {"x": "number"}, 5, 0).height == 5
-
-
-def test_the_forest_says_what_it_needs_or_makes_rows():
-    train = table(200, 0)
-    try:
-        import arfpy  # noqa: F401
-    except ImportError:
-        with pytest.raises(RequestError, match="pip install arfpy"):
-            random_forest(train, guessed(train), 10, 0)
-        return
-    made = random_forest(train, guessed(train), 50, 0)
-    assert made.height == 50
-    assert made.columns == train.columns

@@ -11,8 +11,6 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 
-from rivals.engine.errors import RequestError
-
 from .fidelity import Values, correlations
 from .rows import Kinds, Rows, parts_of
 
@@ -78,34 +76,5 @@ def deviations(scores: Values) -> NDArray[np.float64]:
     return np.where(found > 1e-9, found, 1.0)
 
 
-def random_forest(train: pl.DataFrame, kinds: Kinds, count: int, seed: int) -> pl.DataFrame:
-    """An adversarial random forest (Watson et al. 2023), as the library arfpy makes it.
-
-    Rows with missing cells are left out, which it can't take; whole numbers are rounded.
-
-    Raises a RequestError where arfpy is not installed.
-    """
-    try:
-        from arfpy import arf
-    except ImportError:
-        raise RequestError("the adversarial random forest needs the library arfpy: pip install arfpy") from None
-    known = train.select(list(kinds)).drop_nulls()
-    plain = known.with_columns(
-        pl.col(name).cast(pl.Float64) if kind == "number" else pl.col(name).cast(pl.String)
-        for name, kind in kinds.items()
-    )
-    words = {name: object for name, kind in kinds.items() if kind == "category"}  # the only text that arfpy knows
-    state = np.random.get_state()
-    np.random.seed(seed)  # arfpy draws from the global generator
-    try:
-        model = arf.arf(x=plain.to_pandas().astype(words), random_state=seed, verbose=False)
-        model.forde()
-        made = pl.from_pandas(model.forge(n=count))
-    finally:
-        np.random.set_state(state)
-    whole = [name for name, dtype in known.schema.items() if kinds[name] == "number" and dtype.is_integer()]
-    return made.with_columns(pl.col(whole).round().cast(pl.Int64)).select(list(kinds))
-
-
 BASELINES: Mapping[str, Maker] = {"independent": independent, "gaussian_copula": gaussian_copula}
-"""Those that need no further library and take seconds."""
+"""Those that take seconds."""

@@ -32,7 +32,6 @@ KINDS = {
 MAKERS = {
     "independent": "A table of independent columns",
     "gaussian_copula": "A Gaussian copula",
-    "random_forest": "An adversarial random forest",
 }
 HOW_OFTEN = ((0.7, "sometimes"), (0.85, "often"), (0.95, "mostly"), (2.0, "nearly always"))  # by the area
 COMPARED = ("shapes", "trends", "related_trends", "two_sample", "auc", "r2")  # with baselines
