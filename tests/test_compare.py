@@ -9,7 +9,7 @@ import torch
 import typer
 
 import rivals
-from rivals import api, cli, comparison, jobs
+from rivals import api, cli, comparison, jobs, picture_jobs
 from rivals.comparison_plan import Clock
 from rivals.engine.errors import RequestError, StoppedError
 
@@ -29,7 +29,7 @@ class Stub:
         name, own = api.own_method(method)
         request = jobs.Request(source=source, folder=out, method=name, own=own, changes=changes,
                                asked={key: value for key, value in asked.items() if value is not None})  # fmt: skip
-        job = jobs.prepare(request, None, torch.device("cpu"), tell)
+        job = picture_jobs.prepare(request, None, torch.device("cpu"), tell)
         jobs.write_first_files(job)
         lines = [
             {"kind": "verdict", "step": step, "scores": {"fd": 9.0 / step, "fd_share": 90.0 / step}} for step in (1, 2)

@@ -82,6 +82,11 @@ def test_the_most_frequent_word_for_missing_is_missing_and_other_words_stay():
     assert (coats.missing, coats.format.missing, set(coats.categories)) == (9, "", {"none", "wool"})
 
 
+def test_ranks_are_no_running_numbers():
+    assert only(DRAWS.permutation(ROWS)).kind == "integer"
+    assert only(range(5, ROWS + 5)).kind == "id"
+
+
 def test_ranges_leave_special_values_out():
     column = only([*WHOLE, *[-999] * 30])
     assert (column.low, column.high, column.special) == (WHOLE.min(), WHOLE.max(), (-999,))

@@ -93,4 +93,5 @@ def test_decimals_of_floats_are_those_of_the_shortest_text():
     assert find_decimals(pl.Series([0.1, 2.25, 3.0])).format.decimals == 2
     assert find_decimals(pl.Series([0.1, 2.25], dtype=pl.Float32)).format.decimals == 2
     assert find_decimals(pl.Series([1 / 3])).format.decimals is None
+    assert find_decimals(pl.Series([3804120336980.13, 0.1294])).format.decimals is None  # 17 digits are no float's
     assert find_decimals(pl.Series([1, 2])).format.decimals == 0

@@ -47,6 +47,15 @@ def test_rows_can_be_drawn_and_columns_left_out():
     assert rows.without(["b"]).names == ("a",)
 
 
+def test_the_word_for_missing_cells_is_no_category():
+    rng = np.random.default_rng(1)
+    real = pl.DataFrame({"c": rng.choice([" a", " b", " ?"], 200, p=[0.5, 0.4, 0.1])})
+    columns = infer(real)
+    assert columns[0].format.missing == " ?"
+    read = plain(pl.DataFrame({"c": [" a", " ?", " q", ""]}), columns)
+    assert read["c"].to_list() == ["a", None, "q", None]
+
+
 def test_a_table_written_otherwise_is_read_by_the_columns_of_the_real_one():
     rng = np.random.default_rng(0)
     real = pl.DataFrame(

@@ -22,7 +22,9 @@ BOOLEANS = (
 )  # fmt: skip
 """Words for yes and no, in small letters."""
 
-_NAMES_AN_ID = re.compile(r"(?:^|[\W_])(?:id|ids|uuid|guid|key|pk|fk)$|[a-z](?:Id|ID|Key)$|^(?:ID|UUID|GUID)$")
+_NAMES_AN_ID = re.compile(
+    r"(?:^|[\W_])(?:id|ids|uuid|guid|key|pk|fk)$|[a-z](?:Id|ID|Key)$|^(?:ID|UUID|GUID|rownames|index)$"
+)
 _NAMES_A_CODE = re.compile(r"zip|post(?:al)?_?code|plz|phone|telefon|\bssn\b|iban|account_?n|code$|fips", re.IGNORECASE)
 _FEW = 50
 _LONG_WORDS, _LONG_CHARS = 6, 60

@@ -135,7 +135,8 @@ def _names(base: Column, tally: Tally, values: np.ndarray, found: Numbers) -> Co
     if tally.single < 0.999 or len(values) < _LEAST_IDS or _NAMES_TIME.search(base.name):
         return None
     low, high = values.min(), values.max()
-    running = high - low + 1 <= _DENSE * tally.distinct and not (_YEARS[0] <= low and high <= _YEARS[1])
+    years = _YEARS[0] <= low and high <= _YEARS[1]
+    running = high - low + 1 <= _DENSE * tally.distinct and tally.rising and not years  # ranks don't rise
     clock = any(_THIS_CENTURY[0] * unit <= low and high <= _THIS_CENTURY[1] * unit for unit in (1, 1000))
     long = found.digits >= _LONG_ID and low >= 10 ** (found.digits - 1) and not clock
     return ids(base, tally) if running or long else None

@@ -113,9 +113,9 @@ def find_decimals(cells: pl.Series) -> Numbers:
     shown = cells.cast(pl.String)
     finite = cells.is_finite() if cells.dtype.is_float() else cells.is_not_null()
     rest = shown.str.extract(r"\.(\d+)$").fill_null("").str.strip_chars_end("0").str.len_chars().filter(finite)
-    digits = shown.str.replace_all(r"\D", "").str.strip_chars_start("0").str.len_chars().filter(finite)
+    digits = shown.str.extract(r"(\d+)").str.strip_chars_start("0").str.len_chars().filter(finite)
     places = most(rest)
-    full = places > _MOST_DECIMALS or (places > 0 and most(digits) > _MOST_DIGITS)
+    full = places > _MOST_DECIMALS or (places > 0 and most(digits) + places > _MOST_DIGITS)
     powers = bool(shown.filter(finite).str.contains("e-").any())
     values = cells.cast(pl.Float64).set(~finite, None)
     return Numbers(Format(decimals=None if full or powers else places), values, 0.0, most(digits))
@@ -276,8 +276,9 @@ def _decimals(found: pl.DataFrame, thousands: str, decimal: str) -> tuple[int | 
     rest = plain.str.extract(rf"{re.escape(decimal)}(\d+)$").fill_null("")
     fewest = least(rest.str.len_chars())
     places = most(rest.str.strip_chars_end("0").str.len_chars())
-    digits = most(found["core"].str.replace_all(r"\D", "").str.strip_chars_start("0").str.len_chars())
-    if _there_is_power(found) or places > _MOST_DECIMALS or (places and digits > _MOST_DIGITS):
+    whole = found["core"].str.replace_all(thousands or " ", "", literal=True).str.extract(r"^(\d+)")
+    digits = most(whole.str.strip_chars_start("0").str.len_chars())
+    if _there_is_power(found) or places > _MOST_DECIMALS or (places and digits + places > _MOST_DIGITS):
         return None, min(fewest, 1)
     return places, fewest
 

@@ -23,6 +23,7 @@ Tell = Callable[[str], None]
 LEAST = 100  # held-out rows without which nothing is said
 MOST = 2_500  # candidates of either side
 MOST_SECRETS = 4
+MOST_SEARCHED = 20_000  # training rows among which the nearest is looked for
 SURE = 1 - 0.05 / len(ATTACKS)  # of all attacks' intervals together 95 % are right (Bonferroni)
 SLIGHT = 0.05  # an advantage below is told as slight
 
@@ -129,7 +130,7 @@ def nearness(fake: Rows, train: Rows, held_out: Rows, seed: int) -> dict[str, An
         count half; 0.5 without copying), `fake` and `held_out` (their median and 5 % quantile of the distance to
         training rows).
     """
-    count = min(len(train), len(held_out))
+    count = min(len(train), len(held_out), MOST_SEARCHED)
     learned, unseen, some = (rows.drawn(most, seed) for rows, most in ((train, count), (held_out, count), (fake, MOST)))
     places = placed(unseen, (learned, unseen, some), seed)
     to_train, to_unseen = (nearest(places[2], side)[0][:, 0] for side in places[:2])

@@ -113,7 +113,7 @@ def plain(frame: pl.DataFrame, columns: Sequence[Column]) -> pl.DataFrame:
         assert read.codes is not None
         known = named(column.name, column.categories, read.codes)
         text = cells.cast(pl.String).str.strip_chars()
-        new = text.set((text == "") | (text == (column.format.missing or "")), None)
+        new = text.set((text == "") | (text == (column.format.missing or "").strip()), None)
         found.append(known.zip_with(known.is_not_null(), new))
     return pl.DataFrame(found)
 

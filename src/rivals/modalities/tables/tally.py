@@ -34,6 +34,7 @@ class Tally:
         rows: Of the column, missing cells included.
         nulls: Missing cells.
         bound: All cells with a smaller hash are among `values`, 2^64 for all.
+        rising: The rows of each chunk are in the order of their cells, as running numbers are.
     """
 
     values: pl.Series
@@ -41,6 +42,7 @@ class Tally:
     rows: int = 0
     nulls: int = 0
     bound: float = _HASHES
+    rising: bool = True
 
     @property
     def whole(self) -> bool:
@@ -85,7 +87,13 @@ def tally_of(cells: pl.Series) -> Tally:
     if cells.dtype == pl.Null:
         return Tally(cells.clear(), np.zeros(0, np.int64), len(cells), len(cells))
     counted = cells.rename("cell").drop_nulls().value_counts(name="count")
-    return Tally(counted["cell"], counted["count"].to_numpy().astype(np.int64), len(cells), nulls)
+    return Tally(counted["cell"], counted["count"].to_numpy().astype(np.int64), len(cells), nulls, rising=_rises(cells))
+
+
+def _rises(cells: pl.Series) -> bool:
+    if cells.dtype == pl.String:
+        cells = cells.cast(pl.Float64, strict=False)
+    return cells.dtype.is_numeric() and cells.is_sorted()
 
 
 def merged(tallies: Sequence[Tally]) -> Tally:
@@ -95,7 +103,14 @@ def merged(tallies: Sequence[Tally]) -> Tally:
     table = pl.DataFrame({"cell": cells, "count": np.concatenate([tally.counts for tally in alike])})
     summed = table.group_by("cell").agg(pl.col("count").sum())
     rows, nulls = sum(tally.rows for tally in alike), sum(tally.nulls for tally in alike)
-    both = Tally(summed["cell"], summed["count"].to_numpy(), rows, nulls, min(tally.bound for tally in alike))
+    both = Tally(
+        summed["cell"],
+        summed["count"].to_numpy(),
+        rows,
+        nulls,
+        min(tally.bound for tally in alike),
+        all(tally.rising for tally in alike),
+    )
     limit = _MOST_NUMBERS + _SAMPLE if _is_numeric(both) else MOST_CELLS
     return _cut(both) if len(both.values) > limit else both
 
