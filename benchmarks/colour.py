@@ -3,7 +3,8 @@
     python benchmarks/colour.py
 
 Judged by Rivals itself in the features of an EfficientNet-Lite0 trained on ImageNet (`--features efficientnet`, 1,000
-samples against the held-out pictures). Resumable; writes results/colour.json and docs/images/colour-NAME.png.
+samples against the held-out pictures). Nothing else should run on the machine; with `--budget steps` something may, and
+the minutes are then those of two threads of a quiet machine (running.py). Resumable; writes results/colour.json and docs/images/colour-NAME.png.
 """
 
 from functools import partial
@@ -19,6 +20,7 @@ from rivals.modalities.images.cache import cut, load, survey
 
 NAMES = ("faces", "emoji")
 SHEETS = ROOT / "docs" / "images"
+SPACE = ("--features", "efficientnet")
 QUICK = ("--set", "data.height=16", "--set", "data.width=16", "--steps", "5")
 
 
@@ -49,18 +51,25 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=15.0)
     parser.add_argument("--data", default=",".join(NAMES))
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--budget", choices=("minutes", "steps"), default="minutes")
     given = parser.parse_args()
     home = RUNS / ("colour-quick" if given.quick else "colour")
     for name in given.data.split(","):
         sets.provenance(name)  # makes what isn't there, before runs side by side ask for it
+    rates: dict = {}
+    if given.budget == "steps":
+        wanted = {name: (sets.source(name), SPACE) for name in given.data.split(",")}
+        rates = running.rates(home / "rates.json", wanted, minutes=given.minutes, quick=given.quick)
     tasks = [
         partial(
             one,
             data=name,
             seed=seed,
-            words=QUICK if given.quick else ("--minutes", f"{given.minutes:g}"),
+            words=QUICK
+            if given.quick
+            else tuple(running.budget(given.budget, given.minutes, rates.get(name, {}).get("best"))),
             space="digits" if given.quick else "efficientnet",
-            folder=home / f"{name}-{given.minutes:g}-{given.threads}t-{seed}",
+            folder=home / f"{name}-{given.budget}-{given.minutes:g}-{given.threads}t-{seed}",
             sheets=home if given.quick else SHEETS,
             threads=given.threads,
         )
@@ -70,7 +79,13 @@ def main() -> None:
 
     def save(rows: list[dict]) -> None:
         if not given.quick:
-            how = {"minutes": given.minutes, "threads": given.threads, "jobs": given.jobs}
+            how = {
+                "minutes": given.minutes,
+                "budget": given.budget,
+                "rates": rates,
+                "threads": given.threads,
+                "jobs": given.jobs,
+            }
             write_result("colour", {**how, "rows": rows})
 
     for row in running.each(tasks, jobs=given.jobs, done=save):
