@@ -22,7 +22,7 @@ from .engine.run import Run, Watch, play, run_lock, write_json
 from .engine.schedule import targets
 from .engine.train import Training
 from .jobs import Job, Judge, Request, Tell, kept_precision, open_folder, slug, smaller, write_first_files
-from .modalities import modality
+from .modalities import modality, write_report
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -191,21 +191,23 @@ def carry_out(
     model = run.model(training)
     if judge is not None:
         model.save(job.folder / "model")
+        best = best_beside(run, model, taken=job.takes_best)
+        if job.takes_best and best["clearly_better"]:
+            model = load(job.folder, best=True)
+            model.save(job.folder / "model")
         tell({"kind": "judging", "step": training.step})
         with thread_count(threads):
             found = judge.final(model, job.folder)
-        told = {"best": best_beside(run, model), "seconds": training.seconds, "judging_seconds": run.judging_seconds}
+        told = {"best": best, "seconds": training.seconds, "judging_seconds": run.judging_seconds}
         verdict = {**found, "step": training.step, **told}
         write_json(job.folder / "verdict.json", verdict)
-        from .judging.report import write_report
-
         write_report(job.folder)
         tell({"kind": "done", "folder": str(job.folder), "verdict": verdict, "step": training.step})
     fabric.barrier()
     return model
 
 
-def best_beside(run: Run, last: Model) -> dict[str, Any]:
+def best_beside(run: Run, last: Model, *, taken: bool = False) -> dict[str, Any]:
     """The best quick verdict, and whether that state is clearly better than the last, which is said where it is."""
     best, score = dict(run.best), run.watch.known[0]
     if not best or not run.last[score] > CLEAR * best[score]:
@@ -213,9 +215,10 @@ def best_beside(run: Run, last: Model) -> dict[str, Any]:
     found = clearly_better(run.quick, load(run.folder, best=True), last, score)
     if found is None:
         return {**best, "clearly_better": False}
+    done = "the best is taken" if taken else f"--best takes the best one, as in: rivals sample {run.folder} --best"
     words = (
         f"the last state is worse than the best, of step {best['step']}: {score} {found[1]:.3g} against "
-        f"{found[0]:.3g} on new samples; --best takes the best one, as in: rivals sample {run.folder} --best"
+        f"{found[0]:.3g} on new samples; {done}"
     )
     run.watch.told({"kind": "event", "step": last.about["step"], "words": words})
     return {**best, "clearly_better": True, "words": words}

@@ -48,9 +48,9 @@ def say(words: str) -> None:
 
 def report_on(runs: Sequence[Path], out: Path | None) -> None:
     """One run's page again, or several runs side by side: a table here, and a page."""
-    from .judging.report import write_report
     from .judging.reports import score_rows, side_by_side, told
     from .judging.reports_page import write_reports
+    from .modalities import write_report
 
     compared = side_by_side(runs)
     if len(runs) == 1:

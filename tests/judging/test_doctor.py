@@ -286,3 +286,16 @@ def test_the_middle_passes_over_what_is_no_number():
     assert middle([3.0, None, float("nan"), 1.0]) == 2.0
     assert middle([]) != middle([])
     assert REPEATED < 1
+
+
+def test_weights_that_a_run_calls_usual_are_no_fault(run):
+    terms = {name: {"start": 80 * GAMMA} for name in ("r1", "r2")}
+    told = {"items": "rows", "usual": dict.fromkeys(terms, 80 * GAMMA)}
+    assert names(run(recipe={"critic_terms": terms}, found=told)) == []
+
+
+def test_rows_are_called_rows(run):
+    folder = run(**BAD["overfitting"], facts={"train": 100}, found={"items": "rows"})
+    found = examine(folder).findings
+    assert {"few-rows", "overfitting"} <= {finding.name for finding in found}
+    assert not [finding for finding in found if "picture" in finding.words + finding.change + finding.title]

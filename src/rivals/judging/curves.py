@@ -29,7 +29,7 @@ def names_in(lines: Sequence[Values], part: str) -> list[str]:
 def score_charts(record: Record) -> Iterator[str]:
     """A figure for each score; FD in its own unit only where its share is not known."""
     lines = record.log["verdict"]
-    names = names_in(lines, "scores") or ["fd_share"]
+    names = names_in(lines, "scores") or ["fd_share"] * (record.items == "pictures")
     for name in names:
         if name == "fd" and "fd_share" in names:
             continue
@@ -44,7 +44,7 @@ def score_charts(record: Record) -> Iterator[str]:
 
 def accuracy_chart(record: Record) -> str:
     """How often the critic is right."""
-    names = {"real": "training pictures", "fake": "samples", "held_out": "held-out pictures"}
+    names = {"real": f"training {record.items}", "fake": "samples", "held_out": f"held-out {record.items}"}
     series = [curve(record.log["round"], words, "accuracy", name) for name, words in names.items()]
     return chart("How often the critic is right", series, unit="%", reading=READINGS["accuracy"], span=(0, 100))
 

@@ -162,15 +162,12 @@ def change_for(symptom: Symptom, record: Record) -> str:
     lr = value(record.recipe, "optimizer", "lr") or 2e-4
     own = value(record.recipe, "critic_optimizer", "lr")
     gamma = value(record.recipe, "critic_terms", "r1", "start")
-    operations = inner(record.recipe, "augment").get("operations")
     changes = {
         "collapse": f"go back to the state in best/, then --set optimizer.lr={lr / 4:.2g}, or --method r3gan",
-        "partial-collapse": f"more pictures of these classes, or --set optimizer.lr={lr / 2:.2g}",
+        "partial-collapse": f"more {record.items} of these classes, or --set optimizer.lr={lr / 2:.2g}",
         "lost-classes": "rivals sample RUN --grid --wish CLASS shows them; --set critic.options.condition=auxiliary",
         "missing-modes": "train longer, or --method r3gan; --set pack=2 where there are no labels",
-        "overfitting": "--set augment.strength=0.9, or more pictures"
-        if operations
-        else """--set 'augment.operations=["slight", "cutout"]' --set augment.strength=0.6, or more pictures""",
+        "overfitting": against_overfitting(record),
         "learning-rate-high": (
             f"--set critic_optimizer.lr={lr:.2g}" if own and own > 4 * lr else f"--set optimizer.lr={lr / 10:.2g}"
         ),
@@ -185,6 +182,17 @@ def change_for(symptom: Symptom, record: Record) -> str:
         "oscillation": f"--set optimizer.lr={lr / 3:.2g}, or a larger penalty on the critic",
     }
     return changes[symptom.name]
+
+
+def against_overfitting(record: Record) -> str:
+    """What keeps the critic from learning the data by heart."""
+    if record.items != "pictures":
+        weight = value(record.recipe, "critic_terms", "r1", "start")
+        stronger = f"--set critic_terms.r1.start={10 * weight:.3g}, or " if weight else ""
+        return f"{stronger}fewer steps, or more {record.items}"
+    if inner(record.recipe, "augment").get("operations"):
+        return "--set augment.strength=0.9, or more pictures"
+    return """--set 'augment.operations=["slight", "cutout"]' --set augment.strength=0.6, or more pictures"""
 
 
 def shorter_life(record: Record) -> float:

@@ -12,7 +12,7 @@ from rivals.engine.looks import Look, middle, percent
 from rivals.engine.method import Method
 from rivals.engine.methods import METHODS
 
-from .record import Record, Values, inner, value
+from .record import Record, Values, inner, usable, value
 
 PROBLEM = 0.5  # what weighs less is a note
 FEW = 2000  # pictures
@@ -60,15 +60,16 @@ def data_findings(record: Record, facts: Values) -> Iterator[Finding]:
     yield from missing_classes(record)
     train = value(facts, "train")
     if train is not None and train < FEW:
-        bare = not inner(record.recipe, "augment").get("operations")
+        bare = record.items == "pictures" and not inner(record.recipe, "augment").get("operations")
         yield Finding(
-            "few-pictures",
-            "few pictures",
+            f"few-{record.items}",
+            f"few {record.items}",
             0.55 if bare else 0.3,
-            f"{train:.0f} pictures to learn from" + (", and what the critic sees is not augmented" if bare else ""),
+            f"{train:.0f} {record.items} to learn from"
+            + (", and what the critic sees is not augmented" if bare else ""),
             """--set 'augment.operations=["slight", "cutout"]' --set augment.strength=0.6, or more pictures"""
             if bare
-            else "more pictures would help more than longer training",
+            else f"more {record.items} would help more than longer training",
             evidence={"train": train},
         )
 
@@ -110,9 +111,9 @@ def duplicates(record: Record, facts: Values) -> Iterator[Finding]:
     if share >= REPEATED:
         yield Finding(
             "duplicates",
-            "many pictures are there more than once",
+            f"many {record.items} are there more than once",
             0.96,
-            f"{percent(exact)} of the pictures equal an earlier one"
+            f"{percent(exact)} of the {record.items} equal an earlier one"
             + (f", {percent(near)} of those looked at all but do" if near > exact else ""),
             "keep one of each: a model learns by heart what it sees so often",
             0,
@@ -168,7 +169,7 @@ def penalty_findings(record: Record, looks: Sequence[Look]) -> Iterator[Finding]
         return
     change = middle([look.change for look in looks[-max(len(looks) // 2, 1) :]])
     seen = f"; over the data's own spread the critic's logits change by {change:.3g}"
-    usual = usual_weights(method, looks)
+    usual = weights_told(record, method) or usual_weights(method, looks)
     given = {term: value(record.recipe, "critic_terms", term, "start") or 0.0 for term in usual}
     small = [term for term in usual if given[term] < usual[term] / TIMES]
     large = [term for term in usual if given[term] > usual[term] * TIMES]
@@ -187,6 +188,12 @@ def penalty_findings(record: Record, looks: Sequence[Look]) -> Iterator[Finding]
         words = f"{name} is published with spectral normalisation, and this run has none"
         evidence = {"spectral": False, "change": change}
         yield Finding("penalty-small", "penalty missing", 0.9, words + seen, "--set spectral=true", 0, evidence)
+
+
+def weights_told(record: Record, method: Method) -> dict[str, float]:
+    """The weights of a method's penalties that the run itself calls usual for its data, if it does."""
+    told = {term: value(record.run, "found", "usual", term) for term in method.critic_terms}
+    return {term: weight for term, weight in told.items() if weight is not None and usable(weight) and weight > 0}
 
 
 def usual_weights(method: Method, looks: Sequence[Look]) -> dict[str, float]:

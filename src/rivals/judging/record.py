@@ -30,6 +30,11 @@ class Record:
         told = value(self.verdict, "step")
         return max(steps, default=None) if told is None or not usable(told) else told
 
+    @property
+    def items(self) -> str:
+        """What the data consist of, in the plural."""
+        return str(inner(self.run, "found").get("items") or "pictures")
+
 
 def read_record(folder: Path) -> Record:
     """Read all there is."""

@@ -9,16 +9,27 @@ TITLES = {
     "fd": "Distance to held-out pictures (FD)",
     "fd_share": "Distance to held-out pictures (FD)",
     "agreement": "Samples recognised as what was asked for",
+    "two_sample": "How well samples are told from held-out rows",
+    "shapes": "How alike the columns are",
 }
-UNITS = {"fd": "FD", "fd_share": "% of variance", "agreement": "% of samples"}
+UNITS = {
+    "fd": "FD",
+    "fd_share": "% of variance",
+    "agreement": "% of samples",
+    "two_sample": "AUC",
+    "shapes": "% alike",
+}
 READINGS = {
     "fd": "Lower is better. Quick verdicts use fewer samples than the final one, so expect them to be higher.",
     "fd_share": "Lower is better; the floor is about the best there is. Quick verdicts use fewer samples than the "
     "final one, so expect them to be higher.",
     "agreement": "Higher is better. It says nothing about variety: a model that repeats one good sample of each class "
     "scores well here and badly above.",
+    "two_sample": "Of a classifier that is trained to tell them apart: 0.5 is guessing, and lower is better. Quick "
+    "verdicts use fewer rows than the final one, and such a classifier sees less.",
+    "shapes": "Higher is better; the mean over all columns. Quick verdicts use fewer rows than the final one.",
     "other": "From the quick verdicts, which use fewer samples than the final one.",
-    "accuracy": "50 % is guessing. Held-out far under training says that the critic learns pictures by heart; "
+    "accuracy": "50 % is guessing. Held-out far under training says that the critic learns by heart; "
     "all near 100 % says that it wins too easily.",
     "critic": "These need not fall: the two sides move against each other. Look for jumps and for growth without end; "
     "for quality, read the distance above.",

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from rivals import __version__
 from rivals.engine.files import write_whole
-from rivals.judging.page import document, number, paragraph, prose, table, text
+from rivals.judging.page import number, paragraph, prose, table
 from rivals.judging.record import Values, as_number, inner, value
+from rivals.judging.report import Section, whole_page
 from rivals.judging.tables import columns, counted
 from rivals.judging.verdict_page import notes_words
 from rivals.judging.verdict_words import spans
@@ -43,7 +43,17 @@ def write_table_page(path: Path, verdict: Values, title: str = "") -> Path:
     """
     card = inner(verdict, "card")
     title = title or f"{card.get('fakes', 'Synthetic table')} against {card.get('data', 'real table')}"
-    sections = [
+    counts = [(as_number(card.get(key)), words) for key, words in (("fake_count", "synthetic"), ("real_count", "real"))]
+    about = " · ".join(f"{number(count)} {words} rows" for count, words in counts if count is not None)
+    page = whole_page(f"{title} – Rivals", title, f'<p class="about">{prose(about)}</p>', table_sections(verdict))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, page)
+    return path
+
+
+def table_sections(verdict: Values) -> list[Section]:
+    """What a verdict has to say, section by section."""
+    return [
         ("verdict", "Verdict", words_section(verdict)),
         ("scores", "Scores", scores_section(verdict)),
         ("useful", "Usefulness", useful_section(verdict)),
@@ -53,22 +63,6 @@ def write_table_page(path: Path, verdict: Values, title: str = "") -> Path:
         ("baselines", "Baselines", baselines_section(verdict)),
         ("card", "Score card", card_section(verdict)),
     ]
-    shown = [(key, name, content) for key, name, content in sections if content]
-    links = "".join(f'<li><a href="#{key}">{name}</a></li>' for key, name, _ in shown)
-    body = "\n".join(
-        f'<section id="{key}" aria-labelledby="{key}-title"><h2 id="{key}-title">{name}</h2>\n{content}</section>'
-        for key, name, content in shown
-    )
-    counts = [(as_number(card.get(key)), words) for key, words in (("fake_count", "synthetic"), ("real_count", "real"))]
-    about = " · ".join(f"{number(count)} {words} rows" for count, words in counts if count is not None)
-    page = (
-        f'<header><h1><bdi>{text(title)}</bdi></h1><p class="about">{prose(about)}</p>'
-        f'<nav aria-label="Sections"><ul>{links}</ul></nav></header>\n<main>\n{body}\n</main>\n'
-        f"<footer>Page made by Rivals {text(__version__)}. It stands alone: nothing is loaded from elsewhere.</footer>"
-    )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, document(f"{title} – Rivals", page, __version__))
-    return path
 
 
 def words_section(verdict: Values) -> str:

@@ -12,9 +12,9 @@ from PIL import Image
 from rivals import __version__
 from rivals.judging.page import SCRIPT, STYLE, checksum, embed
 from rivals.judging.record import read_record
-from rivals.judging.report import write_report
 from rivals.judging.tables import flat
 from rivals.judging.wording import copying_words, verdict_words
+from rivals.modalities.images.report import write_report
 
 VOID = {"meta", "img", "input", "source", "link", "br", "hr"}
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>\x00\u202e'
