@@ -36,7 +36,9 @@ from rivals.engine.terms import TERMS, Term, adversarial
 from rivals.engine.train import NonFiniteError, Pace, Training, rounds
 from rivals.engine.types import Batch, Verdict
 
-BATCH, LATENT, FREQUENCY, STEPS, SEEDS = 256, 2, 6.0, 6000, (0, 1, 2)
+BATCH, LATENT, FREQUENCY, STEPS = 256, 2, 6.0, 6000
+SEEDS = 3  # of what a paper claims, and of these:
+SEEDED = ("wgan-gp", "r3gan")
 NETWORKS = "G: 2-128-128-128-2, ReLU; D: 2 and 16 waves of frequency 6-64-64-64-1, leaky ReLU; per sample of a pack"
 JUDGED, FOUND, SIGMAS = 2500, 20, 3.0
 GAP = {"steps": 200, "lr": 1e-3, "held_out": 8}
@@ -218,6 +220,11 @@ def one(name: str, set_name: str, seed: int, steps: int) -> dict:
     return json.loads(path.read_text())
 
 
+def seeds_of(name: str, set_name: str) -> tuple[int, ...]:
+    """Three seeds of what is claimed, of the default and of what it is usually compared with; one of the others."""
+    return tuple(range(SEEDS)) if set_name in TOYS[name].claims or name in SEEDED else (0,)
+
+
 def row(name: str, set_name: str, runs: list[dict]) -> dict:
     """Seeds together; `reached`: every seed finds all modes, with at least 95 % of its samples on them."""
     modes = len(SETS[set_name].centres)
@@ -242,8 +249,12 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(1)
     names = asked.methods.split(",") if asked.methods else list(TOYS)
-    steps, seeds = (20, (0,)) if asked.quick else (STEPS, SEEDS)
-    rows = [row(name, kind, [one(name, kind, seed, steps) for seed in seeds]) for name in names for kind in SETS]
+    steps = 20 if asked.quick else STEPS
+    rows = [
+        row(name, kind, [one(name, kind, seed, steps) for seed in ((0,) if asked.quick else seeds_of(name, kind))])
+        for name in names
+        for kind in SETS
+    ]
     for found in rows:
         print(f"{found['method']:18} {found['set']}  {found['modes']} of {found['of']}  {found['on_a_mode']} %")
     if not asked.quick and names == list(TOYS):
@@ -255,7 +266,7 @@ def main() -> None:
             "batch": BATCH,
             "latent": LATENT,
             "networks": NETWORKS,
-            "seeds": SEEDS,
+            "seeds": {f"{name} {kind}": len(seeds_of(name, kind)) for name in TOYS for kind in SETS},
             "judged": "the running average",
             "duality_gap": {**GAP, "of": "the game at the end; compares only at the same loss"},
             "methods": {name: asdict(toy) for name, toy in TOYS.items()},
