@@ -1,0 +1,128 @@
+"""Fast Fourier convolutions (Chi et al., 2020) and the inpainting network made of them (LaMa, Suvorov et al., 2022)."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import relu
+
+from rivals.layers.norm import normal
+from rivals.layers.residual import Downsample, Upsample
+
+from .translate import conv
+from .upscale import whole_multiple
+
+
+class Spectral(nn.Module):
+    """A 1x1 convolution of a map's spectrum, so that every place sees the whole picture at once.
+
+    Args:
+        width: of the map.
+        norm: of the spectrum's features.
+    """
+
+    def __init__(self, width: int, norm: str) -> None:
+        super().__init__()
+        half = max(width // 2, 1)
+        self.narrow = nn.Sequential(nn.Conv2d(width, half, 1, bias=False), normal(norm, half), nn.ReLU())
+        self.mix = nn.Sequential(nn.Conv2d(2 * half, 2 * half, 1, bias=False), normal(norm, 2 * half), nn.ReLU())
+        self.widen = nn.Conv2d(half, width, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, width, h, w) -> the same shape. The transform is taken in float32 whatever the precision around it."""
+        x = self.narrow(x)
+        with torch.autocast(x.device.type, enabled=False):
+            spectrum = torch.fft.rfft2(x.float(), norm="ortho")
+        mixed = self.mix(torch.cat([spectrum.real, spectrum.imag], 1).to(x.dtype))
+        with torch.autocast(x.device.type, enabled=False):
+            real, imaginary = mixed.float().chunk(2, 1)
+            back = torch.fft.irfft2(torch.complex(real, imaginary), s=x.shape[2:], norm="ortho")
+        return self.widen(x + back.to(x.dtype))
+
+
+class FourierConv(nn.Module):
+    """A 3x3 convolution of near features and a spectral one of far ones, each of which hears of the other.
+
+    Args:
+        near, far: features of both kinds.
+        norm: of each.
+    """
+
+    def __init__(self, near: int, far: int, norm: str) -> None:
+        super().__init__()
+        self.near_near = conv(near, near, 3)
+        self.near_far = conv(near, far, 3)
+        self.far_near = conv(far, near, 3)
+        self.far_far = Spectral(far, norm)
+        self.norms = nn.ModuleList((normal(norm, near), normal(norm, far)))
+
+    def forward(self, near: Tensor, far: Tensor) -> tuple[Tensor, Tensor]:
+        """(n, near, h, w), (n, far, h, w) -> the same shapes."""
+        a = self.norms[0](self.near_near(near) + self.far_near(far))
+        b = self.norms[1](self.near_far(near) + self.far_far(far))
+        return relu(a), relu(b)
+
+
+class FourierBlock(nn.Module):
+    """Two such convolutions beside their input."""
+
+    def __init__(self, near: int, far: int, norm: str) -> None:
+        super().__init__()
+        self.first, self.second = FourierConv(near, far, norm), FourierConv(near, far, norm)
+
+    def forward(self, near: Tensor, far: Tensor) -> tuple[Tensor, Tensor]:
+        """As `FourierConv`."""
+        a, b = self.second(*self.first(near, far))
+        return near + a, far + b
+
+
+class FourierEditor(nn.Module):
+    """LaMa's generator: halvings, blocks of Fourier convolutions, doublings.
+
+    What is given is a picture with holes and, as its last channel, the mask: 1 where there is a hole. Outside the holes
+    the picture is handed through unchanged.
+
+    Args:
+        shape: (channels, height, width) of what is made.
+        seen: channels of what is given, the mask among them.
+        width: features at full size; 64 as published.
+        halvings: 3 as published, 2 for small pictures.
+        blocks: 9 as published.
+        share: of the features that are far ones; 0.75 as published.
+        norm: "batch" as published, "instance", "layer" or "none".
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, int, int],
+        seen: int,
+        width: int = 32,
+        halvings: int = 2,
+        blocks: int = 4,
+        share: float = 0.75,
+        norm: str = "batch",
+    ) -> None:
+        super().__init__()
+        self.halvings = halvings
+        layers: list[nn.Module] = [conv(seen, width, 7), normal(norm, width), nn.ReLU()]
+        for level in range(halvings):
+            a, b = width * 2**level, width * 2 ** (level + 1)
+            layers += [Downsample(a, a), conv(a, b, 3), normal(norm, b), nn.ReLU()]
+        self.encoder = nn.Sequential(*layers)
+        inside = width * 2**halvings
+        self.far = round(share * inside)
+        self.blocks = nn.ModuleList(FourierBlock(inside - self.far, self.far, norm) for _ in range(blocks))
+        layers = []
+        for level in reversed(range(halvings)):
+            a, b = width * 2 ** (level + 1), width * 2**level
+            layers += [Upsample(a, a), conv(a, b, 3), normal(norm, b), nn.ReLU()]
+        self.decoder = nn.Sequential(*layers, conv(width, shape[0], 7), nn.Tanh())
+
+    def forward(self, z: Tensor, cond: Tensor) -> Tensor:
+        """Z (n, 0), cond (n, seen, h, w) in [-1, 1] with its mask in {0, 1} -> (n, channels, h, w) in [-1, 1]."""
+        del z
+        x = self.encoder(whole_multiple(cond, 2**self.halvings))
+        near, far = x.split([x.shape[1] - self.far, self.far], 1)
+        for layer in self.blocks:
+            near, far = layer(near, far)
+        made = self.decoder(torch.cat([near, far], 1))[..., : cond.shape[2], : cond.shape[3]]
+        mask = cond[:, -1:]
+        return torch.lerp(cond[:, : made.shape[1]], made, mask)

@@ -1,0 +1,170 @@
+"""Networks that turn one picture into another of the same size, all fully convolutional."""
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from rivals.layers.norm import normal
+from rivals.layers.residual import Downsample, Upsample
+
+from .upscale import whole_multiple
+
+
+class Edited(NamedTuple):
+    """What a generator of edited pictures returns.
+
+    `picture` (n, channels, h, w); `features` of what was given, a map for each of some layers; `look` takes any
+    pictures as far as these layers, and `edit` all the way. Terms read the last three.
+    """
+
+    picture: Tensor
+    features: tuple[Tensor, ...]
+    look: Callable[[Tensor], tuple[Tensor, ...]]
+    edit: Callable[[Tensor], Tensor]
+
+
+def conv(inputs: int, outputs: int, kernel: int) -> nn.Conv2d:
+    """A convolution that repeats the border by reflection."""
+    return nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, padding_mode="reflect" if kernel > 1 else "zeros")
+
+
+class Residual(nn.Module):
+    """Two convolutions beside their input (Johnson et al., 2016)."""
+
+    def __init__(self, width: int, norm: str) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            conv(width, width, 3), normal(norm, width), nn.ReLU(), conv(width, width, 3), normal(norm, width)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, width, h, w) -> the same shape."""
+        return x + self.body(x)
+
+
+class ResnetEditor(nn.Module):
+    """The generator of CycleGAN and CUT: two halvings, residual blocks, two doublings, all antialiased.
+
+    As published by Park et al. (2020), with the 2x halvings and doublings of Zhang (2019).
+
+    Args:
+        shape: (channels, height, width) of what is made.
+        seen: channels of what is given.
+        width: features at full size; 64 as published.
+        blocks: 9 as published for 256 pixels, 6 for 128.
+        norm: "instance", "batch", "layer" or "none".
+        watched: how many maps PatchNCE compares, evenly between the picture and the last block; 0 for none.
+        projected: width of the vectors that it compares.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, int, int],
+        seen: int,
+        width: int = 32,
+        blocks: int = 6,
+        norm: str = "instance",
+        watched: int = 5,
+        projected: int = 256,
+    ) -> None:
+        super().__init__()
+        down = [nn.Sequential(conv(seen, width, 7), normal(norm, width), nn.ReLU())]
+        for inputs, outputs in ((width, 2 * width), (2 * width, 4 * width)):
+            down.append(
+                nn.Sequential(conv(inputs, outputs, 3), normal(norm, outputs), nn.ReLU(), Downsample(outputs, outputs))
+            )
+        middle = [Residual(4 * width, norm) for _ in range(blocks)]
+        up: list[nn.Module] = []
+        for inputs, outputs in ((4 * width, 2 * width), (2 * width, width)):
+            up += [Upsample(inputs, inputs), conv(inputs, outputs, 3), normal(norm, outputs), nn.ReLU()]
+        self.encoder = nn.ModuleList([*down, *middle])
+        self.decoder = nn.Sequential(*up, conv(width, shape[0], 7), nn.Tanh())
+        widths = [seen, width, 2 * width, *(blocks + 1) * [4 * width]]
+        last = len(self.encoder) - blocks // 2
+        self.watched = [round(place * last / (watched - 1)) for place in range(watched)] if watched > 1 else []
+        self.heads = nn.ModuleList(
+            nn.Sequential(nn.Linear(widths[place], projected), nn.ReLU(), nn.Linear(projected, projected))
+            for place in self.watched
+        )
+
+    def look(self, x: Tensor) -> tuple[Tensor, ...]:
+        """(n, seen, h, w) -> the maps that are watched."""
+        return self.through(whole_multiple(x, 4))[1]
+
+    def through(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """The last map, and those that are watched."""
+        maps = [x] if 0 in self.watched else []
+        for place, layer in enumerate(self.encoder, 1):
+            x = layer(x)
+            if place in self.watched:
+                maps.append(x)
+        return x, tuple(maps)
+
+    def edit(self, x: Tensor) -> Tensor:
+        """(n, seen, h, w) -> (n, channels, h, w)."""
+        return self(x.new_zeros(len(x), 0), x).picture
+
+    def forward(self, z: Tensor, cond: Tensor) -> Edited:
+        """Z (n, 0), cond (n, seen, h, w) in [-1, 1] -> pictures in [-1, 1]."""
+        del z
+        last, maps = self.through(whole_multiple(cond, 4))
+        picture = self.decoder(last)[..., : cond.shape[2], : cond.shape[3]]
+        return Edited(picture, maps, self.look, self.edit)
+
+
+class UNet(nn.Module):
+    """Halvings and doublings with a way straight across at every size (Isola et al., 2017), antialiased.
+
+    Args:
+        shape: (channels, height, width) of what is made.
+        seen: channels of what is given.
+        width: features at full size; twice as many at each halving, at most eight times.
+        depth: halvings.
+        norm: "instance", "batch", "layer" or "none".
+        residual: add what is found to what is given, for damage that leaves most of a picture as it was.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, int, int],
+        seen: int,
+        width: int = 32,
+        depth: int = 4,
+        norm: str = "none",
+        residual: bool = False,
+    ) -> None:
+        super().__init__()
+        self.depth, self.residual, self.channels = depth, residual, shape[0]
+        widths = [min(width * 2**level, 8 * width) for level in range(depth + 1)]
+        self.first = block(seen, widths[0], norm)
+        self.down = nn.ModuleList(nn.Sequential(Downsample(a, a), block(a, b, norm)) for a, b in pairwise(widths))
+        self.up = nn.ModuleList(block(a + b, a, norm) for a, b in reversed(list(pairwise(widths))))
+        self.last = conv(widths[0], shape[0], 3)
+        if residual:
+            nn.init.zeros_(self.last.weight)
+            nn.init.zeros_(self.last.bias)  # type: ignore[arg-type]
+
+    def forward(self, z: Tensor, cond: Tensor) -> Tensor:
+        """Z (n, 0), cond (n, seen, h, w) in [-1, 1] -> (n, channels, h, w), about in [-1, 1]."""
+        del z
+        maps = [self.first(whole_multiple(cond, 2**self.depth))]
+        for layer in self.down:
+            maps.append(layer(maps[-1]))
+        x = maps.pop()
+        for layer in self.up:
+            across = maps.pop()
+            x = layer(torch.cat([across, interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)], 1))
+        found = self.last(x)[..., : cond.shape[2], : cond.shape[3]]
+        return cond[:, : self.channels] + found if self.residual else found.tanh()
+
+
+def block(inputs: int, outputs: int, norm: str) -> nn.Sequential:
+    """Two convolutions with leaky rectifiers."""
+    layers: list[nn.Module] = []
+    for a, b in ((inputs, outputs), (outputs, outputs)):
+        layers += [conv(a, b, 3), normal(norm, b), nn.LeakyReLU(0.2)]
+    return nn.Sequential(*layers)

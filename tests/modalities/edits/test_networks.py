@@ -1,0 +1,144 @@
+"""Networks for edited pictures: any size goes in, the right one comes out, and gradients come back."""
+
+import pytest
+import torch
+
+from rivals.engine.types import Round
+from rivals.modalities.edits.critics import PatchCritic, ScalesCritic, UNetCritic
+from rivals.modalities.edits.fourier import FourierEditor, Spectral
+from rivals.modalities.edits.translate import Edited, ResnetEditor, UNet
+from rivals.modalities.edits.upscale import RRDB, Compact, weights
+
+SHAPE = (3, 32, 32)
+SMALL = {
+    "rrdb": lambda scale: RRDB(SHAPE, 3, scale, width=8, blocks=1, growth=4),
+    "compact": lambda scale: Compact(SHAPE, 3, scale, width=8, depth=2),
+}
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("scale", [1, 2, 4])
+@pytest.mark.parametrize("size", [(8, 8), (7, 9)])
+def test_pictures_of_any_size_are_enlarged(name, scale, size):
+    network = SMALL[name](scale)
+    given = torch.rand(2, 3, *size) * 2 - 1
+    made = network(torch.zeros(2, 0), given)
+    assert made.shape == (2, 3, scale * size[0], scale * size[1])
+    made.sum().backward()
+    assert all(p.grad is not None for p in network.parameters())
+
+
+def test_a_new_compact_network_repeats_pixels():
+    given = torch.rand(1, 3, 4, 5) * 2 - 1
+    made = SMALL["compact"](2)(torch.zeros(1, 0), given)
+    torch.testing.assert_close(made, given.repeat_interleave(2, 2).repeat_interleave(2, 3))
+
+
+def test_published_sizes():
+    """16.70 M parameters: ESRGAN's 23 blocks; 1.21 M: Real-ESRGAN's `general` of 32 convolutions of 64."""
+    with torch.device("meta"):
+        large = RRDB(SHAPE, 3, blocks=23)
+        general = Compact(SHAPE, 3, width=64, depth=32)
+    assert sum(p.numel() for p in large.parameters()) == 16_697_987
+    assert sum(p.numel() for p in general.parameters()) == 1_213_296
+
+
+def test_names_are_those_that_other_programs_read():
+    names = set(weights(SMALL["rrdb"](4)))
+    assert {"conv_first.weight", "body.0.rdb1.conv1.weight", "body.0.rdb3.conv5.bias", "conv_last.bias"} <= names
+    assert set(weights(SMALL["compact"](4))) == {
+        "body.0.weight", "body.0.bias", "body.1.weight", "body.2.weight", "body.2.bias", "body.3.weight",
+        "body.4.weight", "body.4.bias", "body.5.weight", "body.6.weight", "body.6.bias",
+    }  # fmt: skip
+
+
+def test_a_scale_that_rrdb_has_not_is_refused():
+    with pytest.raises(ValueError, match="1, 2 or 4"):
+        RRDB(SHAPE, 3, 3)
+
+
+@pytest.mark.parametrize("size", [(32, 32), (21, 30)])
+def test_an_editor_keeps_the_size_and_shows_its_features(size):
+    network = ResnetEditor(SHAPE, 3, width=8, blocks=2, projected=16)
+    given = torch.rand(2, 3, *size) * 2 - 1
+    made = network(torch.zeros(2, 0), given)
+    assert isinstance(made, Edited)
+    assert made.picture.shape == given.shape
+    assert made.picture.abs().max() <= 1
+    assert len(made.features) == len(network.heads) == 5
+    assert [m.shape[1] for m in made.features] == [head[0].in_features for head in network.heads]
+    for seen, again in zip(made.features, made.look(given), strict=True):
+        torch.testing.assert_close(seen, again)
+    torch.testing.assert_close(made.edit(given), made.picture)
+
+
+def test_the_first_watched_map_is_the_picture():
+    network = ResnetEditor(SHAPE, 3, width=8, blocks=2)
+    given = torch.rand(1, 3, 32, 32)
+    assert network(torch.zeros(1, 0), given).features[0] is given
+
+
+@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize("size", [(32, 32), (19, 27)])
+def test_unets_keep_the_size(residual, size):
+    network = UNet((1, 32, 32), 2, width=4, depth=3, residual=residual)
+    given = torch.rand(2, 2, *size) * 2 - 1
+    made = network(torch.zeros(2, 0), given)
+    assert made.shape == (2, 1, *size)
+    if residual:  # a new one changes nothing
+        torch.testing.assert_close(made, given[:, :1])
+
+
+def test_a_spectral_layer_sees_the_whole_picture():
+    layer = Spectral(16, "none")
+    x = torch.randn(1, 16, 8, 8, requires_grad=True)
+    layer(x)[0, :, 0, 0].sum().backward()
+    assert (x.grad.abs().sum((0, 1)) > 0).float().mean() > 0.9
+
+
+def test_filled_pictures_keep_what_was_there():
+    network = FourierEditor(SHAPE, 4, width=4, blocks=1)
+    given = torch.rand(2, 3, 24, 20) * 2 - 1
+    mask = torch.zeros(2, 1, 24, 20)
+    mask[..., 4:9, 3:7] = 1
+    made = network(torch.zeros(2, 0), torch.cat([given * (1 - mask), mask], 1))
+    kept = (mask == 0).expand_as(made)
+    assert torch.equal(made[kept], given[kept])
+    assert not torch.equal(made[~kept], given[~kept])
+
+
+@pytest.mark.parametrize("kind", [PatchCritic, ScalesCritic, UNetCritic])
+@pytest.mark.parametrize("conditional", [False, True])
+def test_critics_take_any_size_and_see_the_condition(kind, conditional):
+    critic = kind((3, 48, 48), 3, conditional, width=4)
+    pictures, cond = torch.rand(2, 3, 60, 53), torch.rand(2, 3, 30, 27)
+    verdict = critic(pictures, cond)
+    assert all(part.shape[:2] == (2, 1) for part in verdict.logits)
+    assert verdict.features
+    other = critic(pictures, torch.rand(2, 3, 30, 27))
+    assert torch.equal(verdict.logits[0], other.logits[0]) is not conditional
+    assert critic(torch.rand(1, 3, 96, 96), torch.rand(1, 3, 96, 96)).logits[0].shape[2] > 1
+
+
+def test_pictures_too_small_to_judge_are_refused():
+    with pytest.raises(ValueError, match="need pictures of 24 pixels"):
+        ScalesCritic((3, 40, 40))
+
+
+def test_a_patch_critic_sees_seventy_pixels():
+    critic = PatchCritic((1, 128, 128), width=2)
+    x = torch.randn(1, 1, 128, 128, requires_grad=True)
+    logits = critic(x).logits[0]
+    logits[0, 0, 7, 7].backward()
+    rows = x.grad[0, 0].abs().sum(1).nonzero().flatten()
+    assert int(rows.max() - rows.min()) + 1 == 70
+
+
+def test_penalties_go_through_the_critics():
+    from rivals.engine.terms import r1
+
+    for kind in (PatchCritic, ScalesCritic, UNetCritic):
+        critic = kind((3, 48, 48), width=4)
+        real = torch.rand(2, 3, 48, 48, requires_grad=True)
+        r1(Round(critic, real, real, None, real, torch.zeros(2, 0))).backward()
+        assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in critic.parameters())
