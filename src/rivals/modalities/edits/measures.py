@@ -1,10 +1,9 @@
 """How near an edited picture comes to the true one: PSNR and SSIM, with their protocol in their arguments."""
 
-import math
-
 import torch
 from torch import Tensor
-from torch.nn.functional import conv2d
+
+from rivals.modalities.images.measures import similarity
 
 LUMA = (65.481, 128.553, 24.966)  # of the Y of ITU-R BT.601 in [16, 235], as papers on super-resolution measure
 
@@ -46,21 +45,4 @@ def ssim(a: Tensor, b: Tensor, *, crop: int = 0, on_luma: bool = False, rounded:
     channels. Arguments as of `psnr`; sides of at least 11 pixels after the crop.
     """
     a, b = (compared(x, crop=crop, on_luma=on_luma, rounded=rounded) for x in (a, b))
-    return similar(a, b).flatten(1).mean(1)
-
-
-def similar(a: Tensor, b: Tensor) -> Tensor:
-    """The map that SSIM is the mean of, for pictures (n, c, h, w) in [0, 1]: (n, c, h - 10, w - 10)."""
-    line = torch.tensor([math.exp(-((place - 5) ** 2) / (2 * 1.5**2)) for place in range(11)])
-    line = (line / line.sum()).to(a)
-    channels = a.shape[1]
-
-    def mean(x: Tensor) -> Tensor:
-        x = conv2d(x, line.view(1, 1, 1, -1).expand(channels, 1, 1, -1), groups=channels)
-        return conv2d(x, line.view(1, 1, -1, 1).expand(channels, 1, -1, 1), groups=channels)
-
-    mean_a, mean_b = mean(a), mean(b)
-    var_a, var_b = mean(a * a) - mean_a**2, mean(b * b) - mean_b**2
-    both = mean(a * b) - mean_a * mean_b
-    c1, c2 = 0.01**2, 0.03**2
-    return ((2 * mean_a * mean_b + c1) * (2 * both + c2)) / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))
+    return similarity(a, b)[0].mean(1)

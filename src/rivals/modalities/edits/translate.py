@@ -17,12 +17,13 @@ from .upscale import whole_multiple
 class Edited(NamedTuple):
     """What a generator of edited pictures returns.
 
-    `picture` (n, channels, h, w); `features` of what was given, a map for each of some layers; `look` takes any
-    pictures as far as these layers, and `edit` all the way. Terms read the last three.
+    `picture` (n, channels, h, w); `features` of what was given, a map for each of some layers; `heads` from places of
+    these maps to vectors that can be compared; `look` takes any pictures as far as these layers, `edit` all the way.
     """
 
     picture: Tensor
     features: tuple[Tensor, ...]
+    heads: nn.ModuleList
     look: Callable[[Tensor], tuple[Tensor, ...]]
     edit: Callable[[Tensor], Tensor]
 
@@ -113,7 +114,7 @@ class ResnetEditor(nn.Module):
         del z
         last, maps = self.through(whole_multiple(cond, 4))
         picture = self.decoder(last)[..., : cond.shape[2], : cond.shape[3]]
-        return Edited(picture, maps, self.look, self.edit)
+        return Edited(picture, maps, self.heads, self.look, self.edit)
 
 
 class UNet(nn.Module):

@@ -38,7 +38,7 @@ def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
     weights = torch.tensor(SCALES[:count], dtype=a.dtype, device=a.device)
     parts = []
     for scale in range(count):
-        whole, structure = _similarity(a, b)  # (n, c)
+        whole, structure = similarity(a, b)  # (n, c)
         parts.append(whole if scale == count - 1 else structure)
         a, b = F.avg_pool2d(a, 2), F.avg_pool2d(b, 2)
     powers = (weights / weights.sum())[:, None, None]
@@ -57,7 +57,7 @@ def scales(side: int) -> int:
     return found
 
 
-def _similarity(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+def similarity(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """Means over the picture, by channel: of SSIM, and of its contrast and structure alone; (n, c) each."""
     channels = a.shape[1]
     distance = torch.arange(WINDOW, dtype=a.dtype, device=a.device) - WINDOW // 2
