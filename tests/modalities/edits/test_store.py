@@ -80,5 +80,5 @@ def test_grey_is_grey(photos):
 
 
 def test_too_few_are_refused(photos):
-    with pytest.raises(RequestError, match="holds 1 pictures to learn from .*smaller than 45 pixels"):
+    with pytest.raises(RequestError, match=r"holds 1 pictures to learn from .*smaller than 45 pixels"):
         load(survey(photos, learning=False), 3, 45)

@@ -1,6 +1,6 @@
 """Loss terms for edited pictures, beside those that every modality has."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -71,7 +71,7 @@ def identity_nce(r: Round) -> Tensor:
     return contrast(raw.look(raw.edit(real)), raw.look(real), raw.heads)
 
 
-def contrast(made: Sequence[Tensor], given: Sequence[Tensor], heads: Sequence[nn.Module]) -> Tensor:
+def contrast(made: Sequence[Tensor], given: Sequence[Tensor], heads: Iterable[nn.Module]) -> Tensor:
     """Mean cross-entropy over maps of finding each of some places of `made` among the same places of `given`.
 
     Args:
