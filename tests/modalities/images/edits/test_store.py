@@ -6,8 +6,8 @@ import torch
 from PIL import Image
 
 from rivals.engine.errors import RequestError
-from rivals.modalities.edits.store import crops, load, middle
 from rivals.modalities.images.cache import survey
+from rivals.modalities.images.edits.store import crops, load, middle
 
 
 @pytest.fixture

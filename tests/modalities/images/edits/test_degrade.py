@@ -8,8 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rivals.modalities.edits import degrade
-from rivals.modalities.edits.masks import boxes, fraction, near_segment, strokes
+from rivals.modalities.images.edits import degrade
+from rivals.modalities.images.edits.masks import boxes, fraction, near_segment, strokes
 
 
 def seeded(seed=0):

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from rivals.engine.types import Round
-from rivals.modalities.edits.critics import PatchCritic, ScalesCritic, UNetCritic
-from rivals.modalities.edits.fourier import FourierEditor, Spectral
-from rivals.modalities.edits.translate import Edited, ResnetEditor, UNet
-from rivals.modalities.edits.upscale import RRDB, Compact, weights
+from rivals.modalities.images.edits.critics import PatchCritic, ScalesCritic, UNetCritic
+from rivals.modalities.images.edits.fourier import FourierEditor, Spectral
+from rivals.modalities.images.edits.translate import Edited, ResnetEditor, UNet
+from rivals.modalities.images.edits.upscale import RRDB, Compact, weights
 
 SHAPE = (3, 32, 32)
 SMALL = {

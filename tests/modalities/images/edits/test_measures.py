@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from rivals.modalities.edits.measures import luma, psnr, ssim
+from rivals.modalities.images.edits.measures import luma, psnr, ssim
 
 
 def pictures(seed, channels=3, size=(24, 30)):

@@ -56,7 +56,7 @@ class RRDB(nn.Module):
         scale: 1, 2 or 4.
         width: features; 64 as published.
         blocks: residual-in-residual dense blocks; 23 as published, 6 for a CPU.
-        growth: features that each convolution adds.
+        growth: features that each convolution adds; others read files of 32 alone.
     """
 
     def __init__(

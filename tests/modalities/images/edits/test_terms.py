@@ -8,8 +8,8 @@ from torch import nn
 
 from rivals.engine.errors import RequestError
 from rivals.engine.types import Round
-from rivals.modalities.edits import terms
-from rivals.modalities.edits.translate import ResnetEditor
+from rivals.modalities.images.edits import terms
+from rivals.modalities.images.edits.translate import ResnetEditor
 from rivals.modalities.images.measures import ms_ssim
 
 
