@@ -14,8 +14,8 @@ demo: .venv/installed ## Train on handwritten digits for about three minutes; th
 	@test -d $(RUN)/sevens || $(BIN)/rivals sample $(RUN) --count 16 --wish 7 --out $(RUN)/sevens
 	@echo "Open $(RUN)/report.html"
 
-test: .venv/developing ## All tests
-	$(BIN)/python -m pytest
+test: .venv/developing ## All tests, by two processes
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: .venv/developing ## Style and types
 	$(BIN)/ruff check .

@@ -1,8 +1,9 @@
 """All benchmarks, one after another; what has a result is left out, and what was begun goes on.
 
 `python benchmarks/all.py --again` measures everything anew. Nothing else should run on the machine. More than four
-hours on two cores; `--only NAME,NAME` takes some. (The peers of `speed_peers` are fetched by `peers/fetch.py` first;
-without them it is left out. `train_digits_judge.py` makes the shipped classifier, and is run by hand.)
+hours on two cores; `--only NAME,NAME` takes some. (The peers of `speed_peers` are fetched by `peers/fetch.py` first,
+those of tables by `tables_peers.py`; without them it is left out. `train_digits_judge.py` makes the shipped classifier,
+and is run by hand.)
 """
 
 import argparse
@@ -36,8 +37,14 @@ ORDER = {  # script and its words by the result it writes
     "colour": (),
     "speed_share": ("share", "memory", "curves", "methods"),
     "speed_peers": (),
+    "tables_equal": (),
+    "tables_speed": (),
+    "tables_quality": (),
+    "tables_quality_10": ("--minutes", "10", "--sets", "adult", "--arms", "rivals"),
+    "tables_augment": (),
+    "tables_scale": (),
 }
-SCRIPTS = {"speed_share": "speed_parts"}  # where it is not named after its result
+SCRIPTS = {"speed_share": "speed_parts", "tables_quality_10": "tables_quality"}  # where named otherwise
 RUN_BY_RUN = {
     "judging_cost",
     "spaces",
@@ -50,8 +57,15 @@ RUN_BY_RUN = {
     "gamma_rule",
     "doctor",
     "colour",
+    "tables_speed",
+    "tables_quality",
+    "tables_quality_10",
+    "tables_augment",
+    "tables_scale",
 }
 """Scripts that write a result after every run: one that is there may be of some runs only, so they go on."""
+
+NEED_PEERS = {"tables_speed", "tables_quality"}
 
 
 def main() -> None:
@@ -64,6 +78,9 @@ def main() -> None:
             continue
         if name == "speed_peers" and not (RUNS / "peers").exists():
             print("speed_peers needs its peers: python benchmarks/peers/fetch.py")
+            continue
+        if name in NEED_PEERS and not (RUNS / "tables-peers" / "venv").exists():
+            print(f"{name} needs its peers: python benchmarks/tables_peers.py")
             continue
         print(f"== {name}", flush=True)
         script = ROOT / "benchmarks" / f"{SCRIPTS.get(name, name)}.py"

@@ -4,7 +4,8 @@
 
 Judged by Rivals itself in the features of an EfficientNet-Lite0 trained on ImageNet (`--features efficientnet`, 1,000
 samples against the held-out pictures). Nothing else should run on the machine; with `--budget steps` something may, and
-the minutes are then those of two threads of a quiet machine (running.py). Resumable; writes results/colour.json and docs/images/colour-NAME.png.
+the minutes are then those of two threads of a quiet machine (running.py). Resumable; writes results/colour.json and
+docs/images/colour-NAME.png.
 """
 
 from functools import partial

@@ -9,9 +9,12 @@ import torch
 from safetensors.torch import load_file
 
 import rivals
-from rivals import api, cli
+from rivals import api, cli, table_jobs
 from rivals.engine.errors import RequestError
-from rivals.table_jobs import parts
+from rivals.modalities.tables.judge import TableJudge
+from rivals.modalities.tables.sampling import drawn
+from rivals.modalities.tables.wishes import read_wish
+from rivals.table_jobs import judge_of, parts
 
 
 @pytest.fixture
@@ -125,16 +128,85 @@ def test_what_cannot_be_served_is_said(people, tmp_path, make_pictures):
         train(people, tmp_path / "run", resume=True)
 
 
-@pytest.mark.parametrize("method", ["ctgan", "ctab-gan-plus", "wgan-gp", "hinge"])
-def test_methods_of_the_engine_and_of_tables_play(people, tmp_path, method):
+@pytest.mark.parametrize(
+    ("method", "terms"),
+    [
+        ("ctgan", {"generator/asked"}),
+        ("ctab-gan-plus", {"generator/asked", "generator/information", "generator/downstream", "critic/taught"}),
+        ("wgan-gp", {"critic/gradient_penalty"}),
+        ("hinge", {"critic/adversarial"}),
+    ],
+)
+def test_methods_of_the_engine_and_of_tables_play(people, tmp_path, method, terms):
     train(people, tmp_path / "run", method=method, steps=2)
     log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
-    losses = next(entry for entry in log if entry["kind"] == "round")["losses"]
-    assert "generator/asked" in losses
+    assert terms <= set(next(entry for entry in log if entry["kind"] == "round")["losses"])
+
+
+@pytest.mark.parametrize("method", ["ctgan", "ctab-gan-plus"])
+def test_a_model_that_was_always_asked_for_something_is_so_when_it_is_loaded(people, tmp_path, method):
+    train(people, tmp_path / "run", method=method)
+    tables = rivals.load(tmp_path / "run").modality
+    asked = tables.condition(None, 500)
+    assert ((asked >= 0).sum(1) == 1).all()
+    job = next(s for s in tables.encoders.layout.softmaxes if s.column == "job")
+    place = tables.encoders.layout.softmaxes.index(job)
+    assert tables.mix[place] == pytest.approx([1 / 3] * 3, abs=0.1)
+    wished = read_wish("age=30..50", tables).slots(tables, 7)
+    assert ((wished >= 0).sum(1) == 1).all()
+    sample(tmp_path / "run", tmp_path / "w.csv", "--count", "20", "--wish", "job=pilot")
+    assert set(pl.read_csv(tmp_path / "w.csv")["job"]) == {"pilot"}
+
+
+def test_the_default_gives_what_is_asked_for_in_every_row_that_it_makes(people, tmp_path):
+    train(people, tmp_path / "run", steps=2)
+    model = rivals.load(tmp_path / "run")
+    for job in ("pilot", "cook"):
+        wish = read_wish(f"job={job}, flies=no", model.modality)
+        assert wish.met(drawn(model, 500, seed=0, wish=wish)).all()
+
+
+def test_quick_verdicts_choose_on_rows_that_the_verdict_is_not_taken_on(people, tmp_path, monkeypatch):
+    seen = {}
+
+    def judge(table, columns, split, tell):
+        seen["split"], seen["judge"] = split, judge_of(table, columns, split, tell)
+        return seen["judge"]
+
+    monkeypatch.setattr(table_jobs, "judge_of", judge)
+    train(people, tmp_path / "run")
+    assert len(seen["judge"].quick_rows) == len(seen["split"].validation) == 40
+    assert seen["judge"].held_out.height == len(seen["split"].held_out) == 80
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["found"]["validation"] == 40
+
+
+def test_the_best_state_becomes_the_model_where_it_is_clearly_better(people, tmp_path, monkeypatch):
+    """The state after 4 of 12 steps is best, and so it is on new rows."""
+
+    def quick(self, model, seed, share):
+        return {"two_sample": 0.5 if model.about["step"] == 4 else 0.9, "shapes": 1.0}
+
+    monkeypatch.setattr(TableJudge, "quick", quick)
+    assert train(people, tmp_path / "small").about["step"] == 12  # 40 rows of validation can't tell
+    monkeypatch.setattr(table_jobs, "ENOUGH", 40)
+    told = []
+    model = train(people, tmp_path / "run", tell=told.append)
+    assert model.about["step"] == rivals.load(tmp_path / "run").about["step"] == 4
+    assert any("the best is taken" in entry.get("words", "") for entry in told)
+    assert json.loads((tmp_path / "run" / "verdict.json").read_text())["best"]["clearly_better"]
+
+
+def test_a_run_can_end_where_the_two_sample_test_gets_no_better(people, tmp_path, monkeypatch):
+    monkeypatch.setattr(TableJudge, "quick", lambda self, model, seed, share: {"two_sample": 0.8, "shapes": 1.0})
+    told = []
+    train(people, tmp_path / "run", steps=48, until="plateau", tell=told.append)
+    assert rivals.load(tmp_path / "run").about["step"] < 48
+    assert any("between 0.8 and 0.8" in entry.get("words", "") for entry in told)
 
 
 def test_parts_are_the_same_every_time_and_apart():
-    train_rows, held_out = parts(1000)
-    assert len(held_out) == 200
-    assert torch.equal(torch.cat([train_rows, held_out]).sort().values, torch.arange(1000))
-    assert torch.equal(parts(1000)[1], held_out)
+    found = parts(1000)
+    assert [len(part) for part in found] == [700, 100, 200]
+    assert torch.equal(torch.cat(found).sort().values, torch.arange(1000))
+    assert torch.equal(parts(1000).held_out, found.held_out)
+    assert [len(part) for part in parts(1_000_000)] == [948_000, 2_000, 50_000]

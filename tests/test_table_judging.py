@@ -51,7 +51,7 @@ def test_a_run_is_judged_by_the_rows_that_it_has_not_seen(tmp_path, capsys):
     found = judged(capsys, run, "--count", 200)
     assert found["card"]["real_count"] == 60  # a fifth
     assert found["card"]["fakes"] == str(run)
-    assert (run / "verdict.html").exists()
+    assert (run / "report.html").exists()
 
 
 def test_what_cannot_be_judged_is_said(tmp_path, make_pictures):

@@ -16,18 +16,20 @@ if TYPE_CHECKING:
     from .engine.model import Model
     from .engine.recipe import Recipe
     from .judge_verb import judge
+    from .tabular import Tables
 
 _LAZY = {
     "Model": "rivals.engine.model",
     "Recipe": "rivals.engine.recipe",
     "RequestError": "rivals.engine.errors",
+    "Tables": "rivals.tabular",
     "compare": "rivals.comparison",
     "judge": "rivals.judge_verb",
     "load": "rivals.api",
     "train": "rivals.api",
 }
 
-__all__ = ["Model", "Recipe", "RequestError", "__version__", "compare", "judge", "load", "train"]
+__all__ = ["Model", "Recipe", "RequestError", "Tables", "__version__", "compare", "judge", "load", "train"]
 
 
 def __getattr__(name: str) -> Any:

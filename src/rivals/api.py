@@ -20,6 +20,7 @@ from .engine.processes import decide, thread_count
 from .engine.recipe import Recipe
 from .engine.run import Run, Watch, play, run_lock, write_json
 from .engine.schedule import targets
+from .engine.secret import SECRET
 from .engine.train import Training
 from .jobs import Job, Judge, Request, Tell, kept_precision, open_folder, slug, smaller, write_first_files
 from .modalities import modality, write_report
@@ -45,6 +46,9 @@ def train(
     features: str | None = None,
     columns: Mapping[str, str] | None = None,
     query: str | None = None,
+    constraints: Sequence[Any] = (),
+    epsilon: float | None = None,
+    delta: float | None = None,
     loggers: Sequence[str] = ("tensorboard",),
     checkpoint_seconds: float = 20.0,
     tell: Tell = lambda entry: None,
@@ -71,6 +75,10 @@ def train(
         features: the feature space of the verdict; chosen from the data if not given.
         columns: of a table, kinds that are given rather than found, such as {"age": "integer"}.
         query: what to read from a database: SQL, or a table's name.
+        constraints: of a table, what every row made has to keep: texts such as "end > start", or a `Greater`, `Sum` and
+            so on of `rivals.tabular`.
+        epsilon: of a table: train with differential privacy of its rows; 1 is strong, 10 weak. Not by `minutes`.
+        delta: of the same; the largest power of ten that is at most a tenth of 1 / rows if not given.
         loggers: any of "tensorboard", "mlflow", "wandb".
         checkpoint_seconds: time between checkpoints.
         tell: called with every line of the log and with what was found and chosen before the first step.
@@ -87,7 +95,7 @@ def train(
     folder = Path(out) if out is not None else Path("runs") / slug(source)
     changes = dict(changes or {})
     precision = precision or changes.pop("precision", None)
-    if precision is None and recipe is None and not resume:
+    if precision is None and recipe is None and epsilon is None and not resume:
         precision = fast_precision(device)
     asked = {"minutes": minutes, "steps": steps, "until": until, "seed": seed, "precision": precision}
     request = Request(
@@ -98,7 +106,13 @@ def train(
         own=own,
         changes=changes,
         asked={name: value for name, value in asked.items() if value is not None},
-        data={"columns": dict(columns or {}), "query": query},
+        data={
+            "columns": dict(columns or {}),
+            "query": query,
+            "constraints": tuple(constraints),
+            "epsilon": epsilon,
+            "delta": delta,
+        },
         features=features,
         processes=None if command is None else command.processes,
         resume=resume,
@@ -171,7 +185,17 @@ def carry_out(
     first = fabric.is_global_zero
     about = {"source": job.source, "data_sha256": job.content}
     watch = Watch(quick, job.sheet, tell if first else silent, job.scores, job.preview, job.finish)
-    run = Run(job.folder, job.recipe, job.modality, job.dataset(fabric.device), watch, about, made, checkpoint_seconds)
+    run = Run(
+        job.folder,
+        job.recipe,
+        job.modality,
+        job.dataset(fabric.device),
+        watch,
+        about,
+        made,
+        checkpoint_seconds,
+        job.private,
+    )
     try:
         training = play(run, fabric)
     except (StoppedError, KeyboardInterrupt):
@@ -191,6 +215,7 @@ def carry_out(
     model = run.model(training)
     if judge is not None:
         model.save(job.folder / "model")
+        (job.folder / SECRET).unlink(missing_ok=True)
         best = best_beside(run, model, taken=job.takes_best)
         if job.takes_best and best["clearly_better"]:
             model = load(job.folder, best=True)
@@ -247,6 +272,8 @@ def load(run: str | Path, *, best: bool = False) -> Model:
     inside = folder / ("best" if best else "model")
     if (folder / "model.json").exists():
         inside = folder
+    elif best and (folder / "privacy.json").exists():
+        raise RequestError(f"{folder} keeps no best state: it is private, and choosing one by real rows is not free")
     elif not inside.exists() and (folder / "run.json").exists():
         raise RequestError(f"{folder} has no {inside.name} yet: train it further with --resume")
     return Model.load(inside, modality)

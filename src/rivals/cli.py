@@ -52,6 +52,7 @@ PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
     "  rivals train photos/ --out runs/photos --resume\n\n"
     "  rivals train photos/ --processes 2\n\n"
     "  rivals train patients.csv --minutes 5 --column zip=category\n\n"
+    "  rivals train patients.csv --epsilon 3\n\n"
     "  torchrun --nproc-per-node=2 -m rivals train photos/"
 )
 def train(
@@ -88,6 +89,13 @@ def train(
         list[str] | None, typer.Option(help="Of a table, what a column is: age=integer. May be repeated.")
     ] = None,
     query: Annotated[str | None, typer.Option(help="Of a database: SQL, or a table's name.")] = None,
+    constraint: Annotated[
+        list[str] | None, typer.Option(help="Of a table, what all rows keep: 'end > start'. May be repeated.")
+    ] = None,
+    epsilon: Annotated[
+        float | None, typer.Option(help="Of a table: train with differential privacy; 1 is strong, 10 weak.")
+    ] = None,
+    delta: Annotated[float | None, typer.Option(help="Of the same.", show_default="10^-k, below 1/(10 rows)")] = None,
     loggers: Annotated[str, typer.Option(help="By comma: tensorboard, mlflow, wandb; or none.")] = "tensorboard",
     processes: Annotated[
         int | None, typer.Option(min=1, help="Processes on a CPU.", show_default="measured with --minutes, else 1")
@@ -118,6 +126,9 @@ def train(
             features=features,
             columns=dict(split_setting(text, "--column") for text in column or []),
             query=query,
+            constraints=constraint or (),
+            epsilon=epsilon,
+            delta=delta,
             loggers=[name.strip() for name in loggers.split(",") if name.strip() not in ("", "none")],
             checkpoint_seconds=checkpoint_every,
             tell=display,

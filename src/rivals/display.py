@@ -42,6 +42,7 @@ class Display:
             "found": self.found,
             "columns": self.columns,
             "plan": self.plan,
+            "privacy": self.privacy,
             "spread": self.spread,
             "round": self.round,
             "resumed": self.resumed,
@@ -79,10 +80,11 @@ class Display:
         """Progress over files."""
         self.shown = self.shown or time.monotonic()
         began = self.began.setdefault(entry["kind"], time.monotonic())
-        words = f"{entry['kind']} {entry['done']} pictures"
+        items = entry.get("items", "pictures")
+        words = f"{entry['kind']} {entry['done']} {items}"
         if entry["total"]:
             left = (time.monotonic() - began) * (entry["total"] - entry["done"]) / max(entry["done"], 1)
-            words = f"{entry['kind']} {entry['done']} of {entry['total']} pictures, {duration(left)} left"
+            words = f"{entry['kind']} {entry['done']} of {entry['total']} {items}, {duration(left)} left"
         self.line(words, last=False)
 
     def embedding(self, entry: Mapping[str, Any]) -> None:
@@ -162,6 +164,12 @@ class Display:
             f"{entry['memory_gb']:.1f} GB of memory; goes to [bold]{escape(entry['folder'])}[/] (Ctrl-C saves)"
         )
 
+    def privacy(self, entry: Mapping[str, Any]) -> None:
+        """What differential privacy is charged, and what it leaves out."""
+        self.say("[bold]Privacy[/] differential, for each row that is added or removed")
+        for line in entry["lines"]:
+            self.say(f"  {escape(line)}")
+
     def spread(self, entry: Mapping[str, Any]) -> None:
         """How the run is spread over the cores, and why."""
         self.say(f"  {escape(entry['words'])}")
@@ -174,13 +182,17 @@ class Display:
         sides = " ".join(
             f"{side} {sum(value for name, value in losses.items() if name.startswith(side)):.2f}"
             for side in ("critic", "generator")
+            if any(name.startswith(side) for name in losses)
         )
         right = entry["accuracy"]
+        sure = (
+            "  critic right: real {real:.0f} % fake {fake:.0f} % held-out {held_out:.0f} %".format(**right)
+            if right
+            else ""
+        )
         self.line(
             f"{100 * progress:3.0f} % step {entry['step']}  {entry['rate']:.0f} {self.items}/s  {left} left  "
-            f"losses: {sides}  "
-            f"critic right: real {right['real']:.0f} % fake {right['fake']:.0f} % held-out {right['held_out']:.0f} %"
-            f"{self.quality}",
+            f"losses: {sides}{sure}{self.quality}",
             last=progress >= 1,
         )
 
@@ -210,6 +222,9 @@ class Display:
     def done(self, entry: Mapping[str, Any]) -> None:
         """The end."""
         verdict = entry["verdict"]
+        if not verdict["scores"]:
+            self.say(f"[bold green]Done[/] samples: rivals sample {escape(entry['folder'])}")
+            return
         floor = f" (real against real: {scores_words(verdict['floor'])})" if verdict["floor"] else ""
         self.say(f"[bold green]Done[/] {scores_words(verdict['scores'])}{floor}")
         self.say(f"  page: {escape(entry['folder'])}/report.html   samples: rivals sample {escape(entry['folder'])}")

@@ -21,6 +21,7 @@ from .engine.modality import Modality
 from .engine.model import Model
 from .engine.needs import Needs, rounds_a_second
 from .engine.parallel import processes
+from .engine.privacy import Private
 from .engine.processes import Spread
 from .engine.recipe import Recipe, change, read, to_json
 from .engine.run import write_json
@@ -87,6 +88,9 @@ class Job:
         preview: how previews' files end.
         finish: what a model goes through before it is looked at or saved.
         spread: over processes and threads; None where others than we decide it.
+        takes_best: whether the best state becomes the model where it is clearly better than the last; its scores must
+            not be from what the verdict is taken on.
+        private: its plan and its secret, where it is trained with differential privacy.
     """
 
     folder: Path
@@ -103,6 +107,8 @@ class Job:
     preview: str = ".png"
     finish: Callable[[Model], Model] = as_it_is
     spread: Spread | None = None
+    takes_best: bool = False
+    private: Private | None = None
 
 
 def slug(source: str | Path) -> str:
@@ -276,5 +282,7 @@ def write_first_files(job: Job) -> None:
         },
     )
     write_whole(job.folder / "recipe.json", to_json(job.recipe).encode())
+    if job.private is not None:
+        write_whole(job.folder / "privacy.json", job.private.plan.ledger.to_json().encode())
     values = asdict(job.modality)  # type: ignore[call-overload]
     write_json(job.folder / "modality.json", {"name": job.recipe.modality, **values})

@@ -34,8 +34,10 @@ def prepare(request: Request, stored: Mapping[str, Any] | None, device: torch.de
     Raises:
         RequestError: the request can't be served.
     """
-    if request.data.get("columns") or request.data.get("query"):
-        raise RequestError(f"columns and queries are for tables, and {request.source} is none")
+    if any(request.data.get(name) for name in ("columns", "query", "constraints")):
+        raise RequestError(f"columns, queries and constraints are for tables, and {request.source} is none")
+    if request.data.get("epsilon") is not None or request.data.get("delta") is not None:
+        raise RequestError(f"differential privacy is for tables so far, and {request.source} is none")
     looked = survey(
         request.source, progress=lambda done, total: tell({"kind": "reading", "done": done, "total": total})
     )

@@ -68,17 +68,19 @@ def write_rows(
     progress: Callable[[int, int], None],
 ) -> Path:
     """Rows as one table, in the format that the name asks for."""
-    from .modalities.tables.sampling import balanced, frames
+    from .modalities.tables.sampling import balanced, checked, frames
     from .modalities.tables.writing import check_writable, write_table
 
     if wish is not None and balance is not None:
         raise RequestError("--wish and --balance are two things: ask for one at a time")
     path = out or run / f"synthetic-seed{seed}.csv"
     check_writable(path)
+    tables: Any = model.modality
+    sieve = checked(tables, ())
     rows = (
-        frames(model, count, seed=seed, wish=wish, progress=progress)
+        frames(model, count, seed=seed, wish=wish, sieve=sieve, progress=progress)
         if balance is None
-        else balanced(model, count, balance, seed=seed, progress=progress)
+        else balanced(model, count, balance, seed=seed, sieve=sieve, progress=progress)
     )
     write_table(rows, path)
     return path

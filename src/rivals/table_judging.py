@@ -70,7 +70,10 @@ def judge_tables(
         columns, name = tables.columns, str(fake)
         real = open_table(against if against is not None else source_of(Path(fake)))
         made = all_frames(model, most, seed)
-        train, control = (rows_at(real, which, most) for which in parts(real.rows or counted(real)))
+        split = parts(real.rows or counted(real))
+        train, control = (rows_at(real, which, most) for which in (split.train, split.held_out))
+        if (Path(fake) / "privacy.json").exists():  # it has learned from all rows
+            train, control = some(real, most), None
         if held_out is not None:
             control = some(open_table(held_out), most)
     found = verdict_of(made, train, control, columns, target=target, seed=seed, tell=comparing(tell))

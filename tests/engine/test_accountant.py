@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from rivals.engine.accountant import ALPHAS, epsilon_spent, in_steps, noise_multiplier, plan
+from rivals.engine.accountant import ALPHAS, Look, epsilon_spent, look_noise, noise_multiplier, plan
 from rivals.engine.errors import RequestError
 from rivals.engine.ledger import Charge, Ledger, Privacy
 from rivals.engine.recipe import Recipe, Use
@@ -73,6 +73,30 @@ def test_a_plan_charges_every_critic_step_to_what_is_left():
     assert plan(replace(RECIPE, critic_steps=1), LEDGER).sigma < plan(RECIPE, LEDGER).sigma
 
 
+def test_looks_and_training_together_cost_less_than_one_after_the_other():
+    looks = [Look("a", "x", 6.0), Look("b", "y", 12.0)]
+    made = plan(RECIPE, LEDGER, looks)
+    assert [charge.what for charge in made.ledger.charges] == ["a", "b", "training"]
+    assert made.ledger.charges[0].epsilon == pytest.approx(4 * made.ledger.charges[1].epsilon)
+    assert 2.97 < made.ledger.spent[0] <= 3.0
+    together = epsilon_spent(made.sigma, made.rate, 1000, LEDGER.delta, [6.0, 12.0])
+    assert math.fsum(charge.epsilon for charge in made.ledger.charges) == pytest.approx(together)
+    apart = epsilon_spent(5.0, 1.0, 0, LEDGER.delta / 2, [6.0, 12.0])
+    apart += epsilon_spent(made.sigma, made.rate, 1000, LEDGER.delta / 2)
+    assert together < 0.9 * apart
+    assert plan(RECIPE, LEDGER).sigma < made.sigma
+
+
+@pytest.mark.parametrize("share", [0.05, 0.2])
+def test_the_noise_of_looks_takes_about_its_share(share):
+    noise = look_noise(3.0, 1e-5, share)
+    whole = look_noise(3.0, 1e-5, 1.0)
+    assert noise == pytest.approx(whole / math.sqrt(share))
+    assert epsilon_spent(1.0, 1.0, 0, 1e-5, [whole]) == pytest.approx(3.0, rel=0.15)  # its bound is not tight
+    made = plan(RECIPE, LEDGER, [Look("a", "x", look_noise(3.0, LEDGER.delta, share))])
+    assert 0.3 * share < made.ledger.charges[0].epsilon / 3.0 < 1.2 * share
+
+
 def test_a_given_sigma_is_charged_for_what_it_takes_and_refused_where_that_is_too_much():
     enough = plan(replace(RECIPE, privacy=Privacy(3.0, sigma=4.0)), LEDGER)
     assert enough.sigma == 4.0
@@ -99,15 +123,6 @@ def test_what_can_not_be_planned_is_refused(recipe, ledger, words):
 def test_a_budget_too_small_for_any_noise_is_refused():
     with pytest.raises(RequestError, match="no sensible amount of noise"):
         noise_multiplier(1e-9, 1e-5, 0.01, 10_000)
-
-
-def test_minutes_become_steps_before_the_first():
-    asked = replace(RECIPE, steps=None, minutes=2.0)
-    assert in_steps(asked, 10.0).steps == 1200
-    assert in_steps(asked, 10.0).minutes is None
-    assert in_steps(replace(asked, steps=100), 10.0).steps == 100
-    assert in_steps(asked, 1e-6).steps == 1
-    assert in_steps(RECIPE, 10.0) is RECIPE
 
 
 def test_without_opacus_one_line_says_what_to_install(monkeypatch):

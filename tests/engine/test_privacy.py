@@ -307,6 +307,21 @@ def test_batches_are_samples_of_rows_for_the_critic_and_then_one_blank():
             torch.testing.assert_close(one, other, equal_nan=True, rtol=0, atol=0)
 
 
+def test_what_a_cut_draws_comes_from_the_secret_and_not_from_the_public_seed():
+    def cut(at):
+        return Batch(torch.rand(len(at), WIDTH))
+
+    data = Dataset(cut, torch.arange(200), torch.arange(0))
+    found = []
+    for seed, private in ((1, settled()), (2, settled()), (1, Private(settled().plan, bytes(32)))):
+        torch.manual_seed(seed)
+        batches = private.batches(data, CPU, 0, labels)
+        next(batches)
+        found.append(next(batches).real)
+    assert torch.equal(found[0], found[1])
+    assert found[0].shape != found[2].shape or not torch.equal(found[0], found[2])
+
+
 def test_a_run_that_goes_on_from_a_checkpoint_is_bit_identical(tmp_path):
     data, private = table(), settled()
     whole = begun(game("relativistic", ("r1", "r2")))

@@ -7,8 +7,9 @@ The accountant is Opacus': Renyi differential privacy of the Gaussian mechanism 
 
 import math
 import warnings
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from .errors import RequestError
 from .ledger import Charge, Ledger
@@ -16,6 +17,17 @@ from .recipe import Recipe
 
 ALPHAS = [1 + tenth / 10 for tenth in range(1, 100)] + list(range(12, 64)) + [2**power for power in range(6, 12)]
 MOST = 2000.0  # sigma: nothing is learned under such noise
+
+
+class Look(NamedTuple):
+    """A look at all rows before training, of a Gaussian mechanism: what at, how, and how much noise.
+
+    `noise` is the standard deviation in units of the most that one row may change the answers (their Euclidean norm).
+    """
+
+    what: str
+    how: str
+    noise: float
 
 
 @dataclass(frozen=True)
@@ -45,8 +57,17 @@ class Plan:
         return self.batch / self.rows
 
 
-def plan(recipe: Recipe, ledger: Ledger) -> Plan:
+def plan(recipe: Recipe, ledger: Ledger, looks: Sequence[Look] = ()) -> Plan:
     """The plan for a recipe with `privacy`, with what earlier charges leave of the budget.
+
+    Looks and critic steps are all Gaussian, so they are counted together, which takes far less noise than a budget for
+    each: their Renyi divergences add up. A look is charged its part of that sum at the order which gives the bound, and
+    training the rest.
+
+    Args:
+        recipe: with `privacy` and a number of steps.
+        ledger: what has been charged before.
+        looks: at the rows, beside training; to be charged here and taken afterwards.
 
     Raises:
         RequestError: there is no fixed number of steps, the batch is larger than the table, nothing is left of the
@@ -63,61 +84,80 @@ def plan(recipe: Recipe, ledger: Ledger) -> Plan:
     if not (epsilon > 0 and delta > 0):
         raise RequestError(f"nothing is left of the privacy budget for training: {ledger.lines()[-1]}")
     rate, turns = recipe.batch / ledger.rows, steps * recipe.critic_steps
-    sigma = privacy.sigma or noise_multiplier(epsilon, delta, rate, turns)
-    taken = epsilon_spent(sigma, rate, turns, delta)
+    noises = [look.noise for look in looks]
+    sigma = privacy.sigma or noise_multiplier(epsilon, delta, rate, turns, noises)
+    taken, order = spent_at(sigma, rate, turns, delta, noises)
     if taken > epsilon:
-        enough = noise_multiplier(epsilon, delta, rate, turns)
+        enough = noise_multiplier(epsilon, delta, rate, turns, noises)
         raise RequestError(
             f"privacy.sigma {sigma:g} takes epsilon {taken:.4g} in {turns} critic steps, and {epsilon:.4g} is left: "
             f"leave it out, or take at least {enough:.4g}"
         )
+    shares = [order / (2 * noise**2) for noise in noises]
     how = f"{turns} noised critic steps, sigma {sigma:.4g}, sampling rate {rate:.4g}, clip {privacy.clip:g}"
-    charged = ledger.charge(Charge("training", how, taken, delta))
+    charged = ledger.charge(
+        *(Charge(look.what, look.how, share) for look, share in zip(looks, shares, strict=True)),
+        Charge("training", how, taken - math.fsum(shares), delta),
+    )
     return Plan(ledger.rows, recipe.batch, steps, recipe.critic_steps, privacy.clip, sigma, charged)
 
 
-def in_steps(recipe: Recipe, rounds_a_second: float) -> Recipe:
-    """The recipe with its minutes as steps, which must be known before the first one; the fewer where it has both."""
-    if recipe.minutes is None:
-        return recipe
-    steps = max(math.floor(60 * recipe.minutes * rounds_a_second), 1)
-    return replace(recipe, minutes=None, steps=min(steps, recipe.steps or steps))
+def look_noise(epsilon: float, delta: float, share: float) -> float:
+    """The noise of looks that take about a share of a budget, in units of the most that a row may change.
+
+    The budget is taken as one of zero-concentrated privacy, rho = (sqrt(epsilon + ln 1/delta) - sqrt(ln 1/delta))^2, of
+    which Gaussian noise takes 1 / (2 noise^2) (Bun and Steinke, 2016, propositions 1.3 and 1.6).
+
+    >>> round(look_noise(3.0, 1e-5, 0.1), 2)
+    5.37
+    """
+    logs = math.log(1 / delta)
+    rho = (math.sqrt(epsilon + logs) - math.sqrt(logs)) ** 2
+    return 1 / math.sqrt(2 * share * rho)
 
 
-def epsilon_spent(sigma: float, rate: float, steps: int, delta: float) -> float:
-    """The epsilon, at this delta, of `steps` Gaussian mechanisms on Poisson samples.
+def epsilon_spent(sigma: float, rate: float, steps: int, delta: float, looks: Sequence[float] = ()) -> float:
+    """The epsilon, at this delta, of `steps` Gaussian mechanisms on Poisson samples and of looks at all rows.
 
     Args:
         sigma: standard deviation of the noise in units of the largest contribution of a row.
         rate: probability of a row to be in a sample, above 0 and at most 1.
         steps: how many.
         delta: between 0 and 1.
+        looks: the noise of each look in the same units.
     """
-    if steps == 0:
-        return 0.0
+    return spent_at(sigma, rate, steps, delta, looks)[0]
+
+
+def spent_at(sigma: float, rate: float, steps: int, delta: float, looks: Sequence[float] = ()) -> tuple[float, float]:
+    """The same, and the order of the Renyi divergence that gives it."""
+    history = [(sigma, rate, steps)] * (steps > 0) + [(noise, 1.0, 1) for noise in looks]
+    if not history:
+        return 0.0, math.inf
     accountant = opacus().RDPAccountant()
-    accountant.history = [(sigma, rate, steps)]
+    accountant.history = history
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that another alpha could do better; any gives a bound
-        return float(accountant.get_epsilon(delta, alphas=ALPHAS))
+        epsilon, order = accountant.get_privacy_spent(delta=delta, alphas=ALPHAS)
+    return float(epsilon), float(order)
 
 
-def noise_multiplier(epsilon: float, delta: float, rate: float, steps: int) -> float:
-    """The least sigma, within a hundredth of epsilon, with which `steps` stay within epsilon and delta.
+def noise_multiplier(epsilon: float, delta: float, rate: float, steps: int, looks: Sequence[float] = ()) -> float:
+    """The least sigma, within a thousandth of itself, with which `steps` and looks stay within epsilon and delta.
 
     Raises:
         RequestError: the budget is too small for any up to `MOST`.
     """
-    if epsilon_spent(MOST, rate, steps, delta) > epsilon:  # Opacus would seek on for very long
+    if epsilon_spent(MOST, rate, steps, delta, looks) > epsilon:
         raise RequestError(
             f"no sensible amount of noise keeps {steps} critic steps within epsilon {epsilon:.3g} and delta "
             f"{delta:.3g}: ask for a larger epsilon or fewer steps"
         )
-    find = opacus().utils.get_noise_multiplier
-    settings = {"target_epsilon": epsilon, "target_delta": delta, "sample_rate": rate, "steps": steps}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return float(find(**settings, epsilon_tolerance=epsilon / 100, alphas=ALPHAS))
+    low, high = 0.1, MOST
+    while high > 1.001 * low:
+        middle = math.sqrt(low * high)
+        low, high = (low, middle) if epsilon_spent(middle, rate, steps, delta, looks) <= epsilon else (middle, high)
+    return high
 
 
 def opacus() -> Any:
@@ -130,7 +170,6 @@ def opacus() -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             import opacus.accountants
-            import opacus.accountants.utils
     except ImportError as error:
         raise RequestError(
             f"differential privacy needs Opacus' accountant ({error}): pip install 'rivals[privacy]'"

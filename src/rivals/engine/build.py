@@ -74,7 +74,7 @@ def build_game(recipe: Recipe, modality: Modality) -> Duel:
         critic_terms={"adversarial": Term(critic_half), **build_terms(recipe.critic_terms, known)},
         generator_terms={"adversarial": Term(generator_half), **build_terms(recipe.generator_terms, known)},
         show=modality.show,
-        joined=not penalised and not couples_batch(critic) and not recipe.augment.operations,
+        joined=not (penalised or couples_batch(critic) or recipe.augment.operations or recipe.privacy),
         **augmentation(recipe.augment, modality),
     )
     if recipe.privacy is not None:

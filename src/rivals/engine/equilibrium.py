@@ -195,6 +195,6 @@ def plateau_words(history: Sequence[Standing]) -> str:
     last = history[-WINDOW:]
     scores = [standing.score for standing in last]
     return (
-        f"over the last {len(last)} verdicts (steps {last[0].step} to {last[-1].step}) the distance showed no fall "
-        f"beyond its noise: FD between {min(scores):.4g} and {max(scores):.4g}, {scores[-1]:.4g} now"
+        f"over the last {len(last)} verdicts (steps {last[0].step} to {last[-1].step}) the score showed no fall "
+        f"beyond its noise: between {min(scores):.4g} and {max(scores):.4g}, {scores[-1]:.4g} now"
     )

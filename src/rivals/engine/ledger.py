@@ -24,7 +24,7 @@ class Privacy:
     Args:
         epsilon: how much any one row may change the odds of any outcome, as the exponent of e; above 0. About 1 is
             strong, 10 weak.
-        delta: with which probability that may fail, from 0 to 1; None for rows ** -1.1.
+        delta: with which probability that may fail, from 0 to 1; None for `usual_delta`.
         clip: largest norm of one pair's gradient (C of Abadi et al., 2016).
         sigma: standard deviation of the noise in units of `clip`; None for the least that the budget allows.
     """
@@ -40,7 +40,18 @@ class Privacy:
             if value is not None and not (value > 0 and math.isfinite(value)):
                 raise RequestError(f"privacy.{name} is a finite number above 0, not {value}")
         if self.delta is not None and not 0 < self.delta < 1:
-            raise RequestError(f"privacy.delta lies between 0 and 1, not at {self.delta}; leave it out for rows^-1.1")
+            raise RequestError(
+                f"privacy.delta lies between 0 and 1, not at {self.delta}; leave it out for the usual one"
+            )
+
+
+def usual_delta(rows: int) -> float:
+    """The largest power of ten that is at most a tenth of 1 / rows.
+
+    >>> usual_delta(26_048), usual_delta(1_000)
+    (1e-06, 0.0001)
+    """
+    return float(f"1e-{len(str(rows - 1)) + 1}")
 
 
 @dataclass(frozen=True)
@@ -93,11 +104,11 @@ class Ledger:
         """
         if rows < 2:
             raise RequestError(f"differential privacy needs a table of at least two rows, not {rows}")
-        delta = rows**-1.1 if privacy.delta is None else privacy.delta
+        delta = usual_delta(rows) if privacy.delta is None else privacy.delta
         if delta >= 1 / rows:
             raise RequestError(
                 f"privacy.delta {delta:g} is not below 1 / {rows} rows, which would allow to publish a row: "
-                f"leave it out for {rows**-1.1:.3g}"
+                f"leave it out for {usual_delta(rows):.3g}"
             )
         return cls(privacy.epsilon, delta, rows)
 

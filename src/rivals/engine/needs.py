@@ -26,7 +26,7 @@ class Needs(NamedTuple):
 
 def needs_of(recipe: Recipe, modality: Modality, shape: tuple[int, ...], cond: Tensor | None) -> Needs:
     """Parameters, operations and memory of a recipe for samples of a shape, under two conditions (2, ...) or none."""
-    light = replace(recipe, spectral=False, generator_spectral=False)  # slow to set up on "meta", and next to no cost
+    light = replace(recipe, spectral=False, generator_spectral=False, privacy=None)  # slow or impossible on "meta"
     with torch.device("meta"):
         game = build_game(light, modality)
         z = torch.zeros(2, recipe.latent)

@@ -31,6 +31,6 @@ class Packed(nn.Module):
         """(batch, channels, ...) -> Verdict on (batch / pack) packs."""
         if cond is not None and cond.ndim < 2:
             raise RequestError("packs take no labels: leave pack at 1, or the labels out")
-        both = None if cond is None else cond.reshape(-1, self.pack * cond.shape[1])
+        both = None if cond is None else cond.reshape(len(cond) // self.pack, self.pack * cond.shape[1])
         verdict: Verdict = self.critic(packed(sample, self.pack), both)
         return verdict

@@ -43,10 +43,17 @@ Condition = Callable[[int], Tensor | None]
 
 @dataclass(frozen=True)
 class Private:
-    """A private training: its plan and its secret."""
+    """A private training.
+
+    Args:
+        plan: what it may do, and what that is charged.
+        secret: of samples and noise.
+        condition: draws conditions for the generator's turn; None for those of the modality.
+    """
 
     plan: Plan
     secret: bytes
+    condition: Condition | None = None
 
     def batches(self, dataset: Dataset, device: torch.device, start: int, condition: Condition) -> Iterator[Batch]:
         """Batches without end from number `start` on: a round's samples of rows for the critic, then one blank.
@@ -68,7 +75,8 @@ class Private:
             step, turn = divmod(number, plan.critic_steps + 1)
             if turn < plan.critic_steps:
                 rows = poisson_rows(plan.rows, plan.rate, random_of(self.secret, "rows", step, turn))
-                drawn = dataset.cut(dataset.train[torch.from_numpy(rows)]) if len(rows) else none_of(first)
+                with seeded(random_of(self.secret, "cut", step, turn), device):  # what a cut draws, nobody may know
+                    drawn = dataset.cut(dataset.train[torch.from_numpy(rows)]) if len(rows) else none_of(first)
                 yield to_device(drawn, device)
             else:
                 with seeded(random_of(self.secret, "conditions", step), device):
@@ -119,7 +127,8 @@ def turns(
         raise RequestError("a recipe with privacy needs its plan and its secret, and one without takes none")
     if private is None:
         return batches(dataset, recipe.batch, recipe.seed, device, start), None
-    return private.batches(dataset, device, start, partial(modality.condition, None)), private.update
+    condition = private.condition or partial(modality.condition, None)
+    return private.batches(dataset, device, start, condition), private.update
 
 
 def poisson_rows(count: int, rate: float, random: np.random.Generator) -> np.ndarray:

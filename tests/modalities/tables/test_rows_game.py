@@ -1,5 +1,7 @@
 """Networks, terms, conditions and calibration of rows."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -8,15 +10,16 @@ from rivals.engine.build import build_game
 from rivals.engine.errors import RequestError
 from rivals.engine.model import Model
 from rivals.engine.recipe import Recipe, Use
+from rivals.engine.schedule import Weight
 from rivals.engine.types import Batch, Round, Verdict
 from rivals.modalities.tables.calibrate import calibrated, shares_of
 from rivals.modalities.tables.columns import Column
 from rivals.modalities.tables.encode import Compact, Encoders
 from rivals.modalities.tables.encode_categories import CategoryEncoder
 from rivals.modalities.tables.encode_numbers import NumberEncoder
-from rivals.modalities.tables.layout import log_softmax_segments
+from rivals.modalities.tables.layout import log_softmax_segments, relax
 from rivals.modalities.tables.modality import Tables, dataset
-from rivals.modalities.tables.networks import Row, RowCritic, RowGenerator, asked_places
+from rivals.modalities.tables.networks import Guess, Row, RowCritic, RowGenerator
 from rivals.modalities.tables.terms import asked, information, marginals
 
 
@@ -41,12 +44,9 @@ def compact_of(modality, count, seed=0):
     return Compact(torch.rand(count, len(layout.scalars), generator=random) * 2 - 1, torch.stack(slots, 1).byte())
 
 
-def test_what_is_asked_is_a_one_at_its_place_and_nothing_elsewhere():
-    layout = tables().encoders.layout
-    cond = torch.tensor([[-1, 2, -1], [1, -1, 3], [-1, -1, -1]])
-    want = torch.zeros(3, 9)
-    want[0, 2 + 2] = want[1, 1] = want[1, 2 + 3 + 3] = 1
-    assert torch.equal(asked_places(cond, layout), want)
+def shared(modality):
+    """What every generator is told."""
+    return {name: modality.common()[name] for name in ("shape", "layout")}
 
 
 def test_rows_of_a_batch_fulfil_their_own_conditions_and_some_are_asked_for_nothing():
@@ -123,7 +123,7 @@ def test_a_critic_without_conditions_is_one_that_is_asked_for_nothing():
 def test_calibration_gives_every_slot_its_share_and_leaves_the_given_model_alone():
     modality = tables((3, 50))
     torch.manual_seed(1)
-    network = RowGenerator(**modality.common(), latent=6, width=16).eval()
+    network = RowGenerator(**shared(modality), latent=6, width=16).eval()
     model = Model(network, modality, "tables", Use("rows", {"width": 16}), 6, {})
     before = network.head.bias.clone()
     compact = compact_of(modality, 5000)
@@ -136,3 +136,84 @@ def test_calibration_gives_every_slot_its_share_and_leaves_the_given_model_alone
     shares = log_softmax_segments(values, modality.encoders.layout).exp().mean(0)[first:].detach()
     assert torch.allclose(shares, wanted[first:], rtol=0.1, atol=1e-4)
     assert wanted[first:].sum() == pytest.approx(3)
+
+
+def test_what_is_given_stands_in_every_row_and_the_rest_is_still_made():
+    modality = tables()
+    layout = modality.encoders.layout
+    torch.manual_seed(0)
+    network = RowGenerator(**shared(modality), latent=6, width=16, given=True).eval()
+    cond = torch.full((2000, 3), -1)
+    cond[:1000, 1], cond[500:, 2] = 2, 3
+    row = network(torch.randn(2000, 6), cond)
+    shown = relax(row.values, layout, row.tau)
+    second, third = layout.softmaxes[1:]
+    assert (shown[:1000, second.start + 2] > 1 - 1e-6).all()
+    assert (shown[500:, third.start + 3] > 1 - 1e-6).all()
+    assert shown[1000:, second.start : second.start + 3].argmax(1).unique().tolist() == [0, 1, 2]
+    assert asked(Round(None, None, None, cond, row, None)).item() == pytest.approx(0, abs=1e-6)
+    shown[:, : second.start].sum().backward()
+    assert network.head.weight.grad.abs().sum() > 0
+
+
+def test_in_training_modes_are_given_and_categories_have_to_be_found():
+    modality = tables()
+    layout = modality.encoders.layout
+    network = RowGenerator(**shared(modality), latent=6, width=16, given=True)
+    cond = torch.tensor([[1, 2, -1]]).expand(50, -1)
+    row = network(torch.randn(50, 6), cond)
+    mode, category = layout.softmaxes[:2]
+    assert (relax(row.values, layout, 0.5)[:, mode.start + 1] > 1 - 1e-6).all()
+    logits = row.values[:, category.start : category.start + 3]
+    want = F.cross_entropy(logits, cond[:, 1]) / 2  # two slots a row are asked for, one stands there already
+    assert asked(Round(None, None, None, cond, row, None)).item() == pytest.approx(want.item(), rel=1e-5)
+
+
+def test_the_downstream_term_teaches_a_network_on_real_rows_and_the_generator_by_it():
+    modality = tables((3, 4))
+    layout = modality.encoders.layout
+    torch.manual_seed(0)
+    guess = Guess(layout, "c1", width=8).eval()
+    rows = modality.encoders.rows(compact_of(modality, 50), torch.arange(50))
+    first = layout.softmaxes[-1].start
+    logits = guess.body(rows[:, :first])
+    want = F.cross_entropy(logits, rows[:, first:].argmax(1), reduction="none")
+    assert torch.allclose(guess(rows), want, atol=1e-6)
+    number = Guess(layout, "x", width=8).eval()
+    told = number.body(rows[:, 3:])  # a scalar and two modes come first
+    want = F.smooth_l1_loss(told[:, 0].tanh(), rows[:, 0], reduction="none")
+    want = (want + F.cross_entropy(told[:, 1:], rows[:, 1:3].argmax(1), reduction="none")) / 2
+    assert torch.allclose(number(rows), want, atol=1e-6)
+    with pytest.raises(ValueError, match="no column 'c9'"):
+        Guess(layout, "c9")
+
+
+def test_both_halves_of_the_downstream_term_reach_the_side_they_are_for():
+    modality = tables()
+    use = Use("rows", {"width": 16})
+    recipe = Recipe(
+        modality="tables", generator=use, critic=Use("rows", {"width": 16, "target": "c1"}), latent=6, batch=10,
+        critic_terms={"taught": Weight(1.0)}, generator_terms={"downstream": Weight(1.0)},
+    )  # fmt: skip
+    game = build_game(recipe, modality)
+    data = dataset(modality, compact_of(modality, 10), torch.arange(10), torch.arange(0))
+    played = game.play(data.cut(torch.arange(10)))
+    game.critic_loss(played, 0, 0.0)["taught"].backward()
+    assert all(part.grad.abs().sum() > 0 for part in game.critic.guess.parameters())
+    assert all(part.grad is None for part in game.generator.parameters())
+    game.generator_loss(game.play(data.cut(torch.arange(10))), 0, 0.0)["downstream"].backward()
+    assert game.generator.head.weight.grad.abs().sum() > 0
+    untold = build_game(replace(recipe, critic=use), modality)
+    with pytest.raises(RequestError, match="needs a target"):
+        untold.critic_loss(untold.play(data.cut(torch.arange(10))), 0, 0.0)
+
+
+def test_a_critic_that_sees_numbers_sees_those_of_all_rows_of_a_pack():
+    modality = tables()
+    critic = RowCritic((2 * modality.encoders.layout.width,), modality.encoders.layout, width=8)
+    seeing = RowCritic(
+        (2 * modality.encoders.layout.width,), modality.encoders.layout, width=8, numbers=True,
+        readings=modality.common()["readings"],
+    )  # fmt: skip
+    assert seeing.first.in_features == critic.first.in_features + 2
+    assert seeing(torch.randn(6, 2 * modality.encoders.layout.width)).logits[0].shape == (6, 1)

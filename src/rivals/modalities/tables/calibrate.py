@@ -42,9 +42,12 @@ def calibrated(model: Model, shares: Tensor, *, seed: int = 0) -> Model:
     network = deepcopy(model.network).eval()
     assert isinstance(network, RowGenerator)
     layout, first = network.layout, len(network.layout.scalars)
-    z = torch.randn(LOOKED_AT, model.latent, generator=torch.Generator().manual_seed(seed))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        z = torch.randn(LOOKED_AT, model.latent)
+        cond = model.modality.condition(None, LOOKED_AT)
     device = network.head.bias.device
-    values = network(z.to(device)).values
+    values = network(z.to(device), None if cond is None else cond.to(device)).values
     wanted = shares.to(device)
     shift = torch.zeros_like(wanted)
     for _ in range(ROUNDS):

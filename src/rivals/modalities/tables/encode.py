@@ -20,6 +20,8 @@ from .layout import Layout, layout_of, one_hots
 SAMPLE = 200_000
 """Rows that modes are fitted to."""
 
+ROWS_A_SLOT = 20
+
 
 class Compact(NamedTuple):
     """Encoded rows without their zeros, kept in memory or on disk.
@@ -112,6 +114,17 @@ class Encoders:
 def rows_of(chunk: Mapping[str, Typed]) -> int:
     """How many rows a chunk has."""
     return max((len(array) for typed in chunk.values() for array in typed if array is not None), default=0)
+
+
+def slots_for(rows: int) -> int:
+    """The most slots of a column of categories in a table: one for every `ROWS_A_SLOT` rows, from 32 to 256.
+
+    A softmax wider than a small table can fill is learned by heart rather than in general.
+
+    >>> slots_for(500), slots_for(2_000), slots_for(1_000_000)
+    (32, 100, 256)
+    """
+    return min(max(rows // ROWS_A_SLOT, 32), 256)
 
 
 def encoders_of(

@@ -80,6 +80,11 @@ def find_ids(cells: pl.Series, *, whole: bool) -> Ids:
     return Ids(pattern, low, high) if high - low >= 2 * len(cells) else Ids(pattern, 0, last)
 
 
+def room_of(pattern: str) -> int:
+    """How many ranks the ids of a pattern without a growing number have."""
+    return math.prod(len(alphabet) for alphabet in _leading(list(_alphabets(pattern))))
+
+
 def fresh_ids(column: Column, count: int, seed: int, start: int = 0) -> list[str]:
     """Ids `start` to `start + count` of an endless list, none twice, made from the seed alone.
 

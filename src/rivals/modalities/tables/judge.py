@@ -15,8 +15,7 @@ from .fidelity import coded, shapes
 from .rows import Rows
 from .sampling import drawn, frames
 from .two_sample import two_sample
-from .verdict import verdict_of
-from .verdict_page import write_table_page
+from .verdict import LEAST, verdict_of
 
 QUICK = 2_000  # rows of a quick verdict on either side
 FULL = 20_000  # rows of the whole one
@@ -29,7 +28,7 @@ class TableJudge:
 
     Args:
         columns: of the table.
-        quick_rows: some held-out rows, for quick verdicts.
+        quick_rows: rows for quick verdicts, none of the held-out ones: quick verdicts choose the best state.
         train: makes some training rows as they stand in the table.
         held_out: held-out rows likewise.
         name, content: of the table, and the sha256 of its rows.
@@ -45,7 +44,7 @@ class TableJudge:
     tell: Callable[[Mapping[str, Any]], None] = lambda entry: None
 
     def quick(self, model: Model, seed: int, share: float) -> dict[str, float]:
-        """`two_sample`, the area under the curve of a classifier that tells fakes from held-out rows, and `shapes`.
+        """`two_sample`, the area under the curve of a classifier that tells fakes from real rows, and `shapes`.
 
         The second is how alike the columns' distributions are, in percent, the mean over the columns.
         """
@@ -57,11 +56,13 @@ class TableJudge:
         return {"two_sample": round(value, 4), "shapes": round(100 * float(np.nanmean(alike)), 3)}
 
     def final(self, model: Model, folder: Path) -> dict[str, Any]:
-        """The verdict; its page goes to `verdict.html`."""
+        """The verdict; a table of too few rows has none."""
+        if self.held_out.height < LEAST:
+            told = f"not judged: {self.held_out.height} rows were held out, and a verdict needs {LEAST} or more"
+            return {"scores": {}, "intervals": {}, "floor": {}, "notes": [told]}
         fake = pl.concat(frames(model, FULL, seed=SEED))
         found = verdict_of(fake, self.train(), self.held_out, self.columns, seed=SEED, tell=self.comparing)
         found["card"] |= {"fakes": str(folder), "data": self.name, "data_sha256": self.content}
-        write_table_page(folder / "verdict.html", found)
         return found
 
     def comparing(self, words: str) -> None:

@@ -9,6 +9,8 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+SURE = 30.0  # a logit that no noise of the Gumbel distribution turns round: a chance of 1e-26
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -80,18 +82,20 @@ class _Places(NamedTuple):
     within: Tensor  # (places,) which slot of it the place is
     starts: Tensor  # (softmaxes,) the first place of each
     member: Tensor  # (places, softmaxes) 1 where the place belongs to the softmax
+    derived: Tensor  # (places,) whether it is of a mode or part of a date, not of a category
 
 
 @lru_cache(maxsize=32)  # asked for at every step; the same layout always has the same places
+@torch.inference_mode(False)  # made while sampling, they would be refused when training
 def _places(layout: Layout, device: torch.device, dtype: torch.dtype) -> _Places:
     widths = torch.tensor([segment.width for segment in layout.softmaxes], dtype=torch.long)
     starts = widths.cumsum(0) - widths
     segment = torch.arange(len(widths)).repeat_interleave(widths)
     member = segment[:, None] == torch.arange(len(widths))
     within = torch.arange(len(segment)) - starts[segment]
-    return _Places(
-        len(layout.scalars), segment.to(device), within.to(device), starts.to(device), member.to(device, dtype)
-    )
+    derived = torch.tensor([part.role != "category" for part in layout.softmaxes], dtype=torch.bool)[segment]
+    tensors = (segment.to(device), within.to(device), starts.to(device), member.to(device, dtype), derived.to(device))
+    return _Places(len(layout.scalars), *tensors)
 
 
 def relax(raw: Tensor, layout: Layout, tau: float, hard: bool = False) -> Tensor:
@@ -133,6 +137,23 @@ def log_softmax_segments(raw: Tensor, layout: Layout) -> Tensor:
         centred = logits - _largest(logits, places).index_select(1, places.segment)
         sums = centred.exp() @ places.member
         return torch.cat([torch.zeros_like(scalars), centred - sums.log() @ places.member.T], 1)
+
+
+def with_given(raw: Tensor, cond: Tensor, layout: Layout, categories: bool = True) -> Tensor:
+    """Logits in which every segment that is asked for says what was asked, whatever noise is added: `SURE` or -`SURE`.
+
+    Args:
+        raw: (n, width).
+        cond: (n, softmaxes) int64 slots, -1 where nothing is asked.
+        layout: of the row.
+        categories: in those of categories too, not in modes and parts of dates alone.
+    """
+    raw, places = _ready(raw, layout)
+    scalars, logits = raw.split([places.scalars, raw.shape[1] - places.scalars], 1)
+    asked = cond.index_select(1, places.segment)
+    sure = torch.where(places.within == asked, SURE, -SURE).to(logits.dtype)
+    put = (asked >= 0) & (places.derived | categories)
+    return torch.cat([scalars, torch.where(put, sure, logits)], 1)
 
 
 def one_hots(scalars: Tensor, slots: Tensor, layout: Layout) -> Tensor:

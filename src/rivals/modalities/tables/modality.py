@@ -1,25 +1,26 @@
 """The modality of tables: what travels inside every saved table model."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from rivals.engine.data import Dataset
 from rivals.engine.errors import RequestError
-from rivals.engine.parallel import own_rows
 from rivals.engine.terms import Measure
 from rivals.engine.types import Batch, Sample, leaves
 
-from .columns import Column
+from .asking import Asking, Balanced, Mix, drawn_from
+from .columns import Column, Typed
+from .constraints_rules import Rules
 from .encode import Compact, Encoders
 from .layout import relax
 from .networks import CRITICS, GENERATORS, Row
 from .terms import TERMS
-
-NOTHING, ONE = 0.5, 0.9  # how often nothing is asked for in training, and nothing or a single column
+from .values import readings
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,15 @@ class Tables:
     Args:
         columns: of the table, in its order, also those that are not learned.
         encoders: of the columns that are.
+        mix: of a model that was asked for something in every row: the true shares of each softmax's slots, none for
+            those that were not asked for. Empty for a model that can be asked for nothing.
+        rules: that every row keeps. Where they do by construction, something else is learned in a column's place.
     """
 
     columns: tuple[Column, ...]
     encoders: Encoders
+    mix: Mix = ()
+    rules: Rules = field(default_factory=Rules)
 
     suffix: ClassVar[str] = ".csv"
     generators: ClassVar[Mapping[str, Callable[..., nn.Module]]] = GENERATORS
@@ -40,8 +46,9 @@ class Tables:
     terms: ClassVar[Mapping[str, Measure | type[nn.Module]]] = TERMS
 
     def common(self) -> Mapping[str, Any]:
-        """What every network is told: the width of a row, and where everything of it is."""
-        return {"shape": (self.encoders.layout.width,), "layout": self.encoders.layout}
+        """What every network is told: the width of a row, where everything of it is, and what its numbers are."""
+        layout = self.encoders.layout
+        return {"shape": (layout.width,), "layout": layout, "readings": readings(self.encoders)}
 
     def show(self, raw: Any) -> Sample:
         """Logits as numbers near one-hots."""
@@ -61,14 +68,31 @@ class Tables:
     def condition(self, wish: str | None, count: int) -> Tensor | None:
         """What is asked of each row, (count, softmaxes) int64 slots; -1 where nothing is.
 
+        Without a wish that is nothing, or one value by its true frequency where the model knows no row without.
+
         Raises:
             RequestError: a column or a value that there is not.
         """
         if wish is None:
-            return torch.full((count, len(self.encoders.layout.softmaxes)), -1)
+            return drawn_from(self.mix, count) if self.mix else self.nothing(count)
         from .wishes import read_wish
 
         return read_wish(wish, self).slots(self, count)
+
+    def nothing(self, count: int) -> Tensor:
+        """Nothing asked of any row, (count, softmaxes)."""
+        return torch.full((count, len(self.encoders.layout.softmaxes)), -1)
+
+    def cells(self, rows: Tensor, generator: torch.Generator) -> dict[str, Typed]:
+        """The table's cells of rows (n, width), by column; the generator draws what is left open."""
+        cells = self.encoders.decode(rows, generator)
+        timed = {encoder.column for encoder in self.encoders.dates if encoder.timed}
+        for column in (column for column in self.columns if column.name in timed):
+            values, words = cells[column.name]
+            assert values is not None
+            within = np.clip(values, column.low, column.high)  # day and time of day were decoded each for itself
+            cells[column.name] = Typed(np.where(np.isin(values, column.special), values, within), words)
+        return self.rules.back(cells, self.columns)
 
     def render(self, sample: Sample) -> Iterator[bytes]:
         """All rows as one CSV file."""
@@ -76,21 +100,28 @@ class Tables:
         from .writing import harmless
 
         rows = leaves(sample)[0]
-        frame = frame_of(self, self.encoders.decode(rows, torch.Generator().manual_seed(0)), len(rows), seed=0, start=0)
+        frame = frame_of(self, self.cells(rows, torch.Generator().manual_seed(0)), len(rows), seed=0, start=0)
         yield harmless(frame).write_csv().encode()
 
 
-def dataset(modality: Tables, compact: Compact, train: Tensor, held_out: Tensor) -> Dataset:
+def dataset(
+    modality: Tables, compact: Compact, train: Tensor, held_out: Tensor, asking: Asking | None = None
+) -> Dataset:
     """Encoded rows as numbered items, each under a condition that it fulfils: some of its own slots.
 
-    Half of the rows are asked for nothing, most of the others for one column, a few for two or three.
+    By default half of the rows are asked for nothing, most of the others for one column, a few for two or three. Where
+    values are balanced, a training row stands for another that has the drawn value.
     """
+    asking, layout = asking or Asking(), modality.encoders.layout
+    places = asking.places(layout)
+    by_slot = Balanced.of(compact.slots, train, layout) if asking.balanced and len(places) else None
+    learned = torch.zeros(len(compact.slots), dtype=torch.bool).index_fill_(0, train, True)
 
     def cut(which: Tensor) -> Batch:
+        asked, first = asking.columns(len(which), places)
+        if by_slot is not None:
+            which = torch.where(learned[which] & asked.any(1), by_slot.draw(first), which)
         slots = compact.slots[which].long()
-        draws = own_rows(torch.rand, len(which), 1 + slots.shape[1])
-        count = (draws[:, :1] >= NOTHING).int() + (draws[:, :1] >= ONE) + (draws[:, :1] >= (1 + ONE) / 2)
-        asked = draws[:, 1:].argsort(1).argsort(1) < count  # so many columns, each as likely
         return Batch(modality.encoders.rows(compact, which), torch.where(asked, slots, -1))
 
     return Dataset(cut, train, held_out)

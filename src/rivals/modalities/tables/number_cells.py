@@ -89,8 +89,8 @@ def find_numbers(cells: pl.Series, counts: np.ndarray) -> Numbers | None:
     found = parts.filter(pl.col("core").is_not_null())
     if not len(found):
         return None
-    affixes = found.group_by("prefix", "suffix").agg(pl.col("count").sum()).sort("count", "prefix", "suffix")
-    prefix, suffix, _ = affixes.row(-1)
+    affixes = found.group_by("prefix", "suffix").agg(pl.col("count").sum())
+    prefix, suffix, _ = affixes.sort("count", "prefix", "suffix", descending=[False, True, True]).row(-1)
     if not _is_affix(prefix, suffix):
         return None
     found = found.filter(_with_affixes(prefix, suffix))
@@ -170,7 +170,7 @@ def _full(value: float, form: Format) -> str:
 def _fixed(values: np.ndarray, decimals: int, form: Format) -> pl.Series:
     """Magnitudes with a fixed number of decimals, then without the zeros at the end that aren't always there."""
     scaled = np.rint(values * 10.0**decimals)
-    large = ~(scaled < 2.0**63)  # NaN as well
+    large = ~(scaled < LARGEST_EXACT)  # NaN as well
     units = pl.Series(np.where(large, 0, scaled).astype(np.int64))
     table = pl.DataFrame({"whole": units // 10**decimals, "rest": units % 10**decimals})
     whole = table.select(_grouped(form)).to_series()

@@ -1,6 +1,7 @@
 """Which recipe for which table: method, networks and batch, each with its reason."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from rivals.engine.method import Method, Optimizer
 from rivals.engine.names import named
@@ -8,6 +9,7 @@ from rivals.engine.needs import Needs, needs_of
 from rivals.engine.recipe import Recipe, Use
 from rivals.engine.schedule import Curve, Weight
 
+from .asking import Asking, data_of
 from .methods import ROWS, TABLE_METHODS
 from .modality import Tables
 
@@ -18,6 +20,12 @@ TAU, SHARP = 0.5, 0.2
 
 GAMMA = 0.1
 """Of R1 and R2 on rows of scalars in [-1, 1] and one-hots, whose total variance is about the number of columns."""
+
+ASKED = {
+    "ctgan": Asking(nothing=0, several=0, balanced=True, modes=False),
+    "ctab-gan-plus": Asking(nothing=0, several=0, balanced=True),
+}
+"""How the published methods of rows ask. All others: half of the rows for nothing, and rare values more often."""
 
 
 def choose_recipe(
@@ -36,16 +44,18 @@ def choose_recipe(
         RequestError: there is no such method.
     """
     chosen = own or named(method, TABLE_METHODS, "method")
-    batch = chosen.batch or BATCH
+    batch, published = chosen.batch or BATCH, method in ROWS
     generator = {
         "norm": "batch" if chosen.norm[0] == "none" else chosen.norm[0],
-        "tau": SHARP if method in ROWS else TAU,
+        "tau": SHARP if published else TAU,
+        "given": not published,
     }
     recipe = Recipe(
         modality="tables",
         method=method,
+        data=data_of(ASKED.get(method, Asking(balanced=True))),
         generator=Use("rows", generator),
-        critic=Use("rows", {"dropout": 0.5} if chosen.pack > 1 else {}),
+        critic=Use("rows", critic_options(tables, chosen, published)),
         latent=LATENT,
         loss=chosen.loss,
         critic_terms=penalties(chosen),
@@ -69,6 +79,14 @@ def choose_recipe(
         f"batch {recipe.batch}: " + ("as published" if chosen.batch else "small, for many updates in the time"),
     )
     return recipe, reasons
+
+
+def critic_options(tables: Tables, method: Method, published: bool) -> dict[str, Any]:
+    """What the critic is: with dropout where it sees packs, and told the last column where there is a term for it."""
+    learned = {encoder.column for encoder in tables.encoders.all if encoder.parts()}
+    last = [column.name for column in tables.columns if column.name in learned][-1:]
+    target = {"target": last[0]} if last and "downstream" in method.generator_terms else {}
+    return ({"dropout": 0.5} if method.pack > 1 else {}) | target | ({} if published else {"numbers": True})
 
 
 def stable(method: Method) -> bool:

@@ -27,9 +27,10 @@ def write_report(folder: Path) -> Path:
     record = read_record(folder)
     verdict = table_sections(record.verdict) if inner(record.verdict, "scores") else []
     parts = {key: (key, name, content) for key, name, content in verdict}
+    none_yet = paragraph(NONE_YET, "lead")
     card = parts.pop("card", ("card", "Score card", ""))
     sections = [
-        parts.pop("verdict", ("verdict", "Verdict", paragraph(NONE_YET, "lead"))),
+        parts.pop("verdict", ("verdict", "Verdict", notes_list(record.verdict.get("notes")) or none_yet)),
         ("samples", "Rows", rows_section(record)),
         *parts.values(),
         ("curves", "Curves", curves_section(record)),

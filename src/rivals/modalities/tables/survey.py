@@ -7,6 +7,7 @@ import polars as pl
 from rivals.engine.names import named
 
 from .columns import KINDS, Column, Kind
+from .identifiers import warnings
 from .kinds import column_of
 from .tally import Tally, in_order, merged, tally_of
 
@@ -85,7 +86,7 @@ def remarks(columns: Sequence[Column]) -> tuple[str, ...]:
         for column in columns
         if column.kind == "text"
     )
-    return tuple(said)
+    return (*said, *warnings(columns))
 
 
 def _present(column: Column) -> int:

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from rivals.engine.errors import RequestError
+from rivals.engine.terms import given
 from rivals.engine.types import Round, leaves
 
 from .layout import log_softmax_segments
@@ -38,4 +39,15 @@ def information(r: Round) -> Tensor:
     return (fake.mean(0) - real.mean(0)).norm() + (fake.std(0) - real.std(0)).norm()
 
 
-TERMS = {"asked": asked, "information": information, "marginals": marginals}
+def taught(r: Round) -> Tensor:
+    """How far the network beside the critic is from the real rows' target (the critic's half of `downstream`)."""
+    return given(r.on_real.aux, TARGET).mean()
+
+
+def downstream(r: Round) -> Tensor:
+    """How far fakes' target is from what a network that learned from real rows tells of it (Zhao et al., 2024)."""
+    return given(r.on_fake.aux, TARGET).mean()
+
+
+TARGET = "a target (--set critic.options.target=COLUMN)"
+TERMS = {"asked": asked, "downstream": downstream, "information": information, "marginals": marginals, "taught": taught}
