@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from rivals.layers.condition import CONDITIONS
 from rivals.modalities.images import Images
-from rivals.modalities.images.networks import crop, doublings, stage_widths, start_size
+from rivals.modalities.images.networks import ConvGenerator, crop, doublings, stage_widths, start_size
 
 sizes = st.integers(4, 70)
 NAMES = ("dcgan", "mlp", "r3gan")  # the others have tests of their own
@@ -117,3 +117,12 @@ def test_cropping_takes_the_middle():
 
 def test_widths_double_at_most_eightfold():
     assert stage_widths(3, 6) == [3, 6, 12, 24, 24, 24]
+
+
+@pytest.mark.parametrize("size", [16, 28, 32, 64])
+@pytest.mark.parametrize("width", [8, 24, 48])
+def test_without_normalisation_the_first_pictures_differ(size, width):
+    torch.manual_seed(0)
+    generator = ConvGenerator((1, size, size), latent=64, classes=10, width=width, norm="none")
+    pictures = generator(torch.randn(128, 64), torch.arange(128) % 10)
+    assert float(pictures.detach().std(0).mean()) > 0.2  # nearly all alike with weights of variance 1 / fan_in

@@ -5,6 +5,7 @@ Every generator is `(z, cond) -> (batch, channels, height, width)` in about [-1,
 """
 
 import math
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -127,7 +128,7 @@ class ConvGenerator(nn.Module):
             else nn.Conv2d(widths[-1], shape[0], 3, padding=1)
         )
         self.stages = nn.Sequential(*stages, last, nn.Tanh())
-        self.apply(small_normal)
+        self.apply(partial(small_normal, gain=1.0 if norm != "none" else math.sqrt(2)))
 
     def forward(self, z: Tensor, cond: Tensor | None = None) -> Tensor:
         """(batch, latent) -> (batch, channels, height, width) in (-1, 1)."""
@@ -178,11 +179,12 @@ class ConvCritic(nn.Module):
 
 
 @torch.no_grad()
-def small_normal(module: nn.Module) -> None:
+def small_normal(module: nn.Module, gain: float = 1.0) -> None:
     """DCGAN's initialisation: N(0, 0.02^2), batch norm's scale N(1, 0.02^2).
 
     Narrow networks without normalisation die of it, so layers whose usual spread is larger keep that: the weights are
-    N(0, 1 / fan_in) where this is more.
+    N(0, gain^2 / fan_in) where this is more. Where nothing normalises, rectifiers need a gain of sqrt(2) (He et al.,
+    2015): at 1 a generator's first pictures are all but the same, and the game can lose them for hundreds of rounds.
     """
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
         fan_in = (
@@ -190,7 +192,7 @@ def small_normal(module: nn.Module) -> None:
             if not isinstance(module, nn.ConvTranspose2d)
             else module.weight.numel() / (module.weight.shape[1] * 4)
         )
-        module.weight.normal_(std=max(0.02, fan_in**-0.5))
+        module.weight.normal_(std=max(0.02, gain * fan_in**-0.5))
         if module.bias is not None:
             module.bias.zero_()
     elif isinstance(module, WholeBatchNorm):
