@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 
 import polars as pl
 import pytest
@@ -72,6 +73,18 @@ def test_a_table_comes_back_with_its_columns_formats_and_fresh_ids(people, tmp_p
     days = [side["since"].str.to_date("%Y-%m-%d") for side in (real, fake)]
     assert days[1].is_between(days[0].min(), days[0].max()).all()
     assert fake["age"].cast(int, strict=False).drop_nulls().is_between(18, 80).all()
+
+
+def test_cells_are_parted_as_in_the_original(tmp_path):
+    source = tmp_path / "german.csv"
+    rows = [f"{n % 7},5;{'Köln' if n % 3 else 'Bonn'};{n}" for n in range(60)]
+    source.write_text("\n".join(["Preis;Ort;Alter", *rows]))
+    train(source, tmp_path / "run")
+    out = tmp_path / "again.csv"
+    cli.app(["sample", str(tmp_path / "run"), "--count", "20", "--out", str(out)], standalone_mode=False)
+    lines = out.read_text().splitlines()
+    assert lines[0] == "Preis;Ort;Alter"
+    assert all(re.fullmatch(r"\d,5;(Köln|Bonn);\d+", line) for line in lines[1:])
 
 
 def test_a_wish_and_a_balance_hold_in_every_row(people, tmp_path):

@@ -82,7 +82,7 @@ def write_rows(
         if balance is None
         else balanced(model, count, balance, seed=seed, sieve=sieve, progress=progress)
     )
-    write_table(rows, path)
+    write_table(rows, path, separator=tables.separator)
     return path
 
 

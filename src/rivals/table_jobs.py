@@ -70,7 +70,7 @@ def prepare(request: Request, stored: Mapping[str, Any] | None, device: torch.de
     encoders = encoders_of(instead, learned(), most_slots=slots_for(rows))
     if not encoders.all:
         raise RequestError("no column can be learned: all are ids, text or empty; --column NAME=KIND overrules that")
-    tables = Tables(columns, encoders, rules=rules)
+    tables = Tables(columns, encoders, rules=rules, separator=table.separator)
     recipe, reasons = resumed(request, stored) or chosen(request, tables)
     check_processes(recipe.batch, request.processes, device)
     told = estimate(recipe, needs(recipe, tables), device, "the networks' width (--set generator.options.width=128)")

@@ -120,7 +120,7 @@ def prepare(request: Request, stored: Mapping[str, Any] | None, device: torch.de
     encoders = encoders_of(noisy.columns, [noisy.cells], most_slots=slots_for(rows))
     if not encoders.all:
         raise RequestError(f"no column can be learned: no value has {noisy.threshold} rows; give a larger --epsilon")
-    tables = Tables(noisy.columns, encoders)
+    tables = Tables(noisy.columns, encoders, separator=table.separator)
     told = estimate(recipe, needs(recipe, tables), device, "the networks' width (--set generator.options.width=128)")
     shown = {"items": "rows", "shape": f"rows of {len(encoders.all)} columns"}
     tell({"kind": "plan", "folder": str(request.folder), "recipe": asdict(recipe), "reasons": reasons, **told, **shown})

@@ -33,12 +33,14 @@ class Tables:
         mix: of a model that was asked for something in every row: the true shares of each softmax's slots, none for
             those that were not asked for. Empty for a model that can be asked for nothing.
         rules: that every row keeps. Where they do by construction, something else is learned in a column's place.
+        separator: between the cells of the table's text file.
     """
 
     columns: tuple[Column, ...]
     encoders: Encoders
     mix: Mix = ()
     rules: Rules = field(default_factory=Rules)
+    separator: str = ","
 
     suffix: ClassVar[str] = ".csv"
     generators: ClassVar[Mapping[str, Callable[..., nn.Module]]] = GENERATORS
