@@ -75,3 +75,15 @@ def test_an_unknown_name_is_an_attribute_error():
 def test_files_and_lines_stay_within_the_house_rules():
     long = {str(path.relative_to(ROOT)): count for path in FILES if (count := len(path.read_text().splitlines())) > 300}
     assert not long
+
+
+def test_pictures_need_none_of_the_libraries_for_tables():
+    """A plain install has no polars; whether a source is a table is asked of every source."""
+    words = (
+        "import sys\n"
+        "sys.modules.update(dict.fromkeys(['polars', 'pyarrow', 'pandas', 'sklearn', 'opacus']))\n"  # imports fail
+        "from rivals.api import preparation\n"
+        "print(preparation('digits').__module__)"
+    )
+    done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "rivals.picture_jobs", done.stderr

@@ -6,7 +6,7 @@ from typing import Any
 
 from rivals.engine.names import named
 
-MODALITIES = {"images": "rivals.modalities.images:Images", "tables": "rivals.modalities.tables:Tables"}
+MODALITIES = {"images": "rivals.modalities.images:Images", "tables": "rivals.modalities.tables.modality:Tables"}
 
 
 REPORTS = {"images": "rivals.modalities.images.report", "tables": "rivals.modalities.tables.report"}

@@ -1,5 +1,1 @@
 """Tables: rows of numbers, categories, dates and what else stands in columns."""
-
-from .modality import Tables
-
-__all__ = ["Tables"]
