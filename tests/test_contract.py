@@ -90,7 +90,7 @@ def rows_again(modality, files, real, cond, folder):
     frame = pl.read_csv(content, infer_schema=False)
     again = {column.name: typed(column, frame[column.name]) for column in modality.columns}
     was = modality.encoders.decode(real)
-    same = [torch.equal(*(torch.nan_to_num(torch.from_numpy(part)) for part in pair))
+    same = [torch.equal(*(torch.nan_to_num(torch.tensor(part)) for part in pair))
             for name in was for pair in zip(was[name], again[name], strict=True) if pair[0] is not None]  # fmt: skip
     return len(frame) == len(real) and len(same) == 3 and all(same)
 
