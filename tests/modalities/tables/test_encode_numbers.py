@@ -113,6 +113,16 @@ def test_modes_are_drawn_by_their_posterior():
     assert (slots == 1).mean() == pytest.approx(ours / (ours + other), abs=0.01)
 
 
+def test_each_of_a_few_different_values_is_a_mode_however_rare_and_comes_back_whatever_the_scalar():
+    numbers = np.repeat(np.arange(1.0, 17.0), [2, 6, 10, 20, 16, 30, 40, 14, 300, 220, 40, 30, 160, 50, 20, 12])
+    encoder = fitted(numbers, step=1.0)
+    assert encoder.means == tuple(range(1, 17))
+    for mode, value in enumerate(range(1, 17)):
+        for scalar in (-1.0, 0.3, 1.0):
+            assert encoder.decode([np.array([scalar], np.float32), np.array([mode])], np.zeros(1)).numbers == value
+    assert len(fitted(np.arange(33.0), step=1.0).means) <= 10
+
+
 def test_outliers_that_no_mode_reaches_get_a_mode_that_spans_everything():
     numbers = np.append(np.random.default_rng(0).normal(0, 1, 5000), [40.0])
     encoder = fitted(numbers)

@@ -23,8 +23,9 @@ Known = Mapping[str, Column]
 class Gap:
     """A column as its difference from another.
 
-    Where the other is missing, its smallest value stands in for it. Special values and words are learned as words. A
-    value made is rounded as the column is, and no higher than the highest there is, unless that would break the rule.
+    Where the other is missing, a value below all of both stands in for it. Special values and words are learned as
+    words. A value made is rounded as the column is, and no higher than the highest there is, unless that would break
+    the rule.
     """
 
     rule: Greater
@@ -79,6 +80,9 @@ class Gap:
         """The unit of the column, and what its values are measured from."""
         (unit, other), (own, than) = units(known, self.rule.columns), (known[name] for name in self.rule.columns)
         lowest = min((own.low or 0.0) * unit, (than.low or 0.0) * other)
+        if not self.rule.equal:  # or zero would be learned from there, and made where it breaks the rule
+            decimals = own.format.decimals if own.kind in ("number", "integer") else 0
+            lowest -= unit * 10.0 ** -(decimals or 0)
         base = numbers(cells[than.name]) * other
         return unit, np.where(np.isnan(base), lowest, base)
 

@@ -18,6 +18,9 @@ REACH = 4.0
 FARTHEST = 6.0
 """The same of a mode that is widened for values which no mode reaches."""
 
+FEW = 32
+"""Different values, each of which is a mode: school years, ratings. A curve over a few numbers blurs rare ones away."""
+
 STEPS = tuple(float(f"{digits}e{power}") for power in range(6, -7, -1) for digits in (5, 2.5, 2, 1))
 """What a column's values may all be multiples of: 5,000,000 to 0.000001."""
 
@@ -182,13 +185,15 @@ def number_encoder(
         low: the smallest of all ordinary values.
         high: the largest.
         step: what all are multiples of; 0 for nothing.
-        most: the most modes.
+        most: the most modes, of more than `FEW` different values.
     """
     if not len(numbers):
         return NumberEncoder(column, 0.0, 0.0, step, 0.0, 0.0, (), (), ())
     centre, scale = _long(numbers)
     values = forth(numbers, centre, scale)
     slope = 1 / np.hypot(scale, np.median(numbers) - centre) if scale else 1.0  # the transform's, at the median
+    different = len(np.unique(values))
+    most = different if different <= FEW else most
     fit = fit_mixture(values, most=most, narrowest=0.95 * step / 2 / REACH * float(slope))
     ends = forth(np.array([low, high]), centre, scale)
     means, reaches = _covering(np.array(fit.means), REACH * np.array(fit.deviations), np.append(values, ends))

@@ -18,6 +18,7 @@ from .two_sample import two_sample
 from .verdict import LEAST, verdict_of
 
 QUICK = 2_000  # rows of a quick verdict on either side
+FEW = 200  # rows of a quick one at least, where there are as many: boosting tells nothing from fewer
 FULL = 20_000  # rows of the whole one
 SEED = 1
 
@@ -48,7 +49,7 @@ class TableJudge:
 
         The second is how alike the columns' distributions are, in percent, the mean over the columns.
         """
-        count = max(min(round(share * QUICK), len(self.quick_rows)), 20)
+        count = max(min(max(round(share * QUICK), FEW), len(self.quick_rows)), 20)
         cells = drawn(model, count, seed=100 + seed)
         fake, real = rows_of(self.columns, cells, count), self.quick_rows.drawn(count, seed)
         alike = shapes(*coded(real, fake))
