@@ -26,8 +26,8 @@ format: .venv/developing ## Put the style right
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/developing ## Measure everything that README and docs state (resumable; results in benchmarks/results)
-	$(BIN)/python benchmarks/all.py
+bench: .venv/developing ## Measure what README and docs state; PART=methods for a part (resumable, hours)
+	$(BIN)/python benchmarks/all.py $(PART)
 
 clean: ## Remove the environment (not your runs)
 	rm -rf .venv
