@@ -5,9 +5,10 @@
 Digits and clothes (grey) and faces and emoji (colour), all at 32x32, for equal steps from equal seeds: five fixed
 weights around a centre, each 4 times the one before, and the default recipe's own choice (`auto`). Judged by FD share:
 digits and clothes in the judges of this benchmark (10,000 samples), the others by Rivals in the space `efficientnet`.
-Resumable; writes results/gamma_rule.json after every run.
+Resumable; writes results/gamma_rule.json after every run, and keeps there the rows of sets that are not asked for.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,7 @@ import judges
 import rivals
 import running
 import sets
-from common import RUNS, write_result
+from common import RESULTS, RUNS, write_result
 
 FACTORS = (1 / 16, 1 / 4, 1, 4, 16)
 JUDGED = ("mnist", "fashion")  # by their own classifiers
@@ -107,10 +108,17 @@ def main() -> None:
         "data": {data: sets.provenance(data) for data in given.data.split(",")},
     }
 
+    result = RESULTS / "gamma_rule.json"
+    before = json.loads(result.read_text()) if result.exists() else {"rows": [], "protocol": {"data": {}}}
+    others = [row for row in before["rows"] if row["data"] not in protocol["data"]]
+    protocol["data"] = before["protocol"]["data"] | protocol["data"]
+
     def save(rows: list[dict]) -> None:
         if not given.quick:
-            found = compared(rows)
-            write_result("gamma_rule", {"wanted": WANTED, "compared": found, "rows": rows, "protocol": protocol})
+            known = others + rows
+            write_result(
+                "gamma_rule", {"wanted": WANTED, "compared": compared(known), "rows": known, "protocol": protocol}
+            )
 
     rows = running.each(tasks, jobs=given.jobs, done=save)
     for data, found in compared(rows).items():
