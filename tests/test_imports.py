@@ -82,8 +82,10 @@ def test_pictures_need_none_of_the_libraries_for_tables():
     words = (
         "import sys\n"
         "sys.modules.update(dict.fromkeys(['polars', 'pyarrow', 'pandas', 'sklearn', 'opacus']))\n"  # imports fail
-        "from rivals.api import preparation\n"
-        "print(preparation('digits').__module__)"
+        "from pathlib import Path\n"
+        "from rivals.jobs import Request\n"
+        "from rivals.preparation import preparation\n"
+        "print(preparation(Request(source='digits', folder=Path('none'))).__module__)"
     )
     done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "rivals.picture_jobs", done.stderr

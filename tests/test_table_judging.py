@@ -9,7 +9,7 @@ import pytest
 from rivals import cli
 from rivals.api import train
 from rivals.engine.errors import RequestError
-from rivals.jobs import makes_rows
+from rivals.kinds import makes_rows
 
 
 def table(path, count, seed):

@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from .api import load, train
     from .comparison import compare
+    from .editing import edit
     from .engine.errors import RequestError
     from .engine.model import Model
     from .engine.recipe import Recipe
@@ -24,12 +25,13 @@ _LAZY = {
     "RequestError": "rivals.engine.errors",
     "Tables": "rivals.tabular",
     "compare": "rivals.comparison",
+    "edit": "rivals.editing",
     "judge": "rivals.judge_verb",
     "load": "rivals.api",
     "train": "rivals.api",
 }
 
-__all__ = ["Model", "Recipe", "RequestError", "Tables", "__version__", "compare", "judge", "load", "train"]
+__all__ = ["Model", "Recipe", "RequestError", "Tables", "__version__", "compare", "edit", "judge", "load", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,6 @@
 """The main jobs, in Python: `train` and `load`. The command line and the studio stand on these."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -12,18 +12,20 @@ from .engine.best import CLEAR, clearly_better
 from .engine.build import build_game, build_optimizers
 from .engine.checkpoint import newest_checkpoint, restore
 from .engine.errors import RequestError, StoppedError
+from .engine.files import write_json
 from .engine.launch import Command, fast_precision, launch, launched, spread_out
 from .engine.loggers import Logger, open_loggers
 from .engine.method import Method, read_method
 from .engine.model import Model
 from .engine.processes import decide, thread_count
 from .engine.recipe import Recipe
-from .engine.run import Run, Watch, play, run_lock, write_json
+from .engine.run import Run, Watch, play, run_lock
 from .engine.schedule import targets
 from .engine.secret import SECRET
 from .engine.train import Training
 from .jobs import Job, Judge, Request, Tell, kept_precision, open_folder, slug, smaller, write_first_files
 from .modalities import modality, write_report
+from .preparation import preparation
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -32,6 +34,11 @@ if TYPE_CHECKING:
 def train(
     source: Any,
     *,
+    onto: str | Path | None = None,
+    task: str | None = None,
+    scale: int | None = None,
+    style: Sequence[str | Path] = (),
+    start: str | Path | None = None,
     out: str | Path | None = None,
     method: str | Method | None = None,
     recipe: Recipe | None = None,
@@ -59,6 +66,11 @@ def train(
     Args:
         source: pictures: a folder, zip, .npz, IDX files, a Parquet or Arrow table of them, or a built-in name
             (`digits`, `faces`); rows: a CSV, TSV, Parquet, Arrow or Excel file, a database's URL, or a data frame.
+        onto: of pictures to be edited: others, which those of `source` are to be turned into.
+        task: what is learned of pictures: "super-resolution", "denoise", "inpaint" and so on (`edits.tasks.TASKS`).
+        scale: by which super-resolution enlarges; 4 if not given.
+        style: pictures whose style is taken over.
+        start: a run that edits pictures, or a .safetensors of such a network: the weights that training begins with.
         out: the run's folder; `runs/NAME` if not given. It may not hold another run.
         method: a name in `rivals.engine.methods.METHODS`, or a JSON file or a `Method` of one's own; "r3gan" if not
             given.
@@ -112,6 +124,11 @@ def train(
             "constraints": tuple(constraints),
             "epsilon": epsilon,
             "delta": delta,
+            "task": task,
+            "scale": scale,
+            "onto": onto,
+            "style": tuple(style),
+            "start": start,
         },
         features=features,
         processes=None if command is None else command.processes,
@@ -123,7 +140,7 @@ def train(
     with run_lock(folder), ExitStack() as ending:
         stored = open_folder(folder, resume)
         with fabric.rank_zero_first():
-            job = preparation(source)(request, stored, fabric.device, tell if first else silent)
+            job = preparation(request)(request, stored, fabric.device, tell if first else silent)
         targets(job.recipe.until, job.scores)  # refuses what is no score
         if command is not None and fabric.device.type == "cpu" and not launched():
             data = job.dataset(None)
@@ -148,21 +165,6 @@ def own_method(method: str | Method | None) -> tuple[str | None, Method | None]:
 
 def silent(entry: Mapping[str, Any]) -> None:
     """Tell nobody."""
-
-
-def preparation(source: Any) -> Callable[[Request, Mapping[str, Any] | None, torch.device, Tell], Job]:
-    """What looks at this kind of data and makes a job of it; only its own libraries are imported."""
-    from .modalities.tables.reading import is_table
-
-    if is_table(source):
-        try:
-            from .table_jobs import prepare as prepare_table
-        except ModuleNotFoundError as error:
-            raise RequestError(f"tables need {error.name}: pip install 'rivals[tables]'") from None
-        return prepare_table
-    from .picture_jobs import prepare
-
-    return prepare
 
 
 def carry_out(
@@ -195,6 +197,7 @@ def carry_out(
         made,
         checkpoint_seconds,
         job.private,
+        job.start,
     )
     try:
         training = play(run, fabric)

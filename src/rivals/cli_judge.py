@@ -14,6 +14,7 @@ EXAMPLES = (
     "  rivals judge runs/digits --against digits --best --json\n\n"
     "  rivals judge my_fakes/ --against my_photos/ --features efficientnet --count 5000\n\n"
     "  rivals judge synthetic.csv --against real.csv --target income\n\n"
+    "  rivals judge runs/denoised --against held_out/\n\n"
     "  rivals judge runs/a --against runs/b --out verdict.html\n\n"
     "  torchrun --nproc-per-node=2 -m rivals judge my_fakes.zip --against photos/"
 )
@@ -46,8 +47,8 @@ def judge(
 
     from . import judge_verb
     from .display import Display
-    from .display_verdict import show_table_verdict, show_verdict
-    from .jobs import makes_rows
+    from .display_verdict import show_edit_verdict, show_table_verdict, show_verdict
+    from .kinds import makes_rows, modality_of
 
     if out is not None and out.is_dir():
         raise RequestError(f"--out {out} is a folder; name the page, such as {out / 'verdict.html'}")
@@ -82,5 +83,6 @@ def judge(
     if as_json:
         typer.echo(json.dumps(verdict, indent=2))
         return
-    (show_table_verdict if rows else show_verdict)(verdict)
+    show = show_edit_verdict if modality_of(fake) == "edits" else show_verdict
+    (show_table_verdict if rows else show)(verdict)
     typer.echo(f"page: {page}")

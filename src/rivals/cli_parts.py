@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,15 @@ if TYPE_CHECKING:
     from .display import Display
 
 
+class Device(StrEnum):
+    """Where to train."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+    mps = "mps"
+
+
 @contextmanager
 def shown(
     display: "Display", saved: str = "the same command with --resume goes on from what was saved"
@@ -23,9 +33,9 @@ def shown(
     """Around work that a display shows and that Ctrl-C saves."""
     try:
         yield
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:
         display.clear()
-        say(f"interrupted: {saved}")
+        say(f"interrupted: {str(stopped) or saved}")
         atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)  # an impatient second one finds all put away
         raise typer.Exit(130) from None
     finally:

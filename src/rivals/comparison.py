@@ -9,13 +9,14 @@ from typing import Any
 from . import api
 from .comparison_plan import DEFAULT_METHODS, DEFAULT_MINUTES, Clock, Plan, open_comparison, read_methods
 from .engine.errors import RequestError, StoppedError
-from .engine.files import write_whole
+from .engine.files import write_json, write_whole
 from .engine.launch import launch
-from .engine.run import run_lock, write_json
+from .engine.run import run_lock
 from .jobs import Request, Tell, kept_precision, open_folder, slug
 from .judging.comparison import Comparison, Entry
 from .judging.comparison_page import comparison_page
 from .judging.record import read_record
+from .preparation import preparation
 
 
 def compare(
@@ -130,7 +131,7 @@ def check(plan: Plan, tell: Tell) -> dict[str, float]:
         )
         try:
             fabric = launch(plan.device, precision or kept_precision(request))
-            api.preparation(plan.source)(request, stored, fabric.device, listen)
+            preparation(request)(request, stored, fabric.device, listen)
         except RequestError as error:
             raise RequestError(f"{folder.name}: {error}" if stored else f"{method}: {error}") from None
     return expected

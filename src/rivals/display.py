@@ -1,9 +1,10 @@
 """What a run shows on a terminal, or as plain lines where there is none."""
 
 import math
+import os
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.live import Live
@@ -11,6 +12,9 @@ from rich.markup import escape
 from rich.text import Text
 
 from .engine.words import duration, short
+
+if TYPE_CHECKING:
+    from .editing import Done
 
 COLUMNS = 40  # of a table that are told of
 
@@ -26,6 +30,7 @@ class Display:
         self.seconds = 0.0
         self.quality = ""
         self.items = "samples"
+        self.edits = False
         self.curve: list[float] = []  # the distance, verdict by verdict
         self.began: dict[str, float] = {}  # when each kind of reading was first told of
 
@@ -35,6 +40,7 @@ class Display:
             "reading": self.reading,
             "decoding": self.reading,
             "writing": self.reading,
+            "editing": self.editing,
             "embedding": self.embedding,
             "comparing": self.comparing,
             "fetching": self.preparing,
@@ -86,6 +92,28 @@ class Display:
             left = (time.monotonic() - began) * (entry["total"] - entry["done"]) / max(entry["done"], 1)
             words = f"{entry['kind']} {entry['done']} of {entry['total']} {items}, {duration(left)} left"
         self.line(words, last=False)
+
+    def editing(self, entry: Mapping[str, Any]) -> None:
+        """Progress over pictures that are edited, of the one under way too."""
+        self.shown = self.shown or time.monotonic()
+        began = self.began.setdefault("editing", time.monotonic())
+        total, share = max(entry["total"], 1), entry["done"] + entry["share"]
+        left = duration((time.monotonic() - began) * (total - share) / share) if share else "?"
+        self.line(f"{100 * share / total:3.0f} % of {total} pictures edited, {left} left", last=False)
+
+    def edited(self, done: "Done") -> None:
+        """What became of pictures that were to be edited."""
+        for reason, count in done.skipped.items():
+            self.say(f"  [yellow]skipped {count}[/]: {escape(reason)}, such as {escape(done.examples[reason])}")
+        for words, count in done.words.items():
+            self.say(f"  {count} of {len(done.written)}: {escape(words)}")
+        if done.there:
+            self.say(f"  {done.there} were there already")
+        if len(done.written) == 1:
+            self.say(escape(str(done.written[0])))
+        elif done.written:
+            folder = os.path.commonpath([each.parent for each in done.written])
+            self.say(f"{len(done.written)} pictures in {escape(folder)}")
 
     def embedding(self, entry: Mapping[str, Any]) -> None:
         """Progress of a judge over the pictures of a side; a second side begins anew."""
@@ -148,6 +176,7 @@ class Display:
     def plan(self, entry: Mapping[str, Any]) -> None:
         """What was chosen, and why."""
         recipe = entry["recipe"]
+        self.edits = recipe["modality"] == "edits"
         self.items = entry["items"]
         ours, theirs = entry["parameters"]
         self.say(
@@ -199,7 +228,7 @@ class Display:
     def verdict(self, entry: Mapping[str, Any]) -> None:
         """The quality now, the best so far, and the way there."""
         scores = entry["scores"]
-        self.curve.append(scores["fd_share"] if "fd_share" in scores else scores["two_sample"])
+        self.curve.append(scores.get("fd_share", next(iter(scores.values()))))
         unicode = "utf" in (self.console.encoding or "").lower()
         way = f"  {sparkline(self.curve)}" if unicode and len(self.curve) > 1 else ""
         best = "" if entry["best"] else f", best {min(self.curve):.3g}{' %' * ('fd_share' in scores)}"
@@ -221,13 +250,14 @@ class Display:
 
     def done(self, entry: Mapping[str, Any]) -> None:
         """The end."""
-        verdict = entry["verdict"]
+        verdict, folder = entry["verdict"], escape(entry["folder"])
+        use = f"to use it: rivals edit {folder} picture.jpg" if self.edits else f"samples: rivals sample {folder}"
         if not verdict["scores"]:
-            self.say(f"[bold green]Done[/] samples: rivals sample {escape(entry['folder'])}")
+            self.say(f"[bold green]Done[/] {use}")
             return
         floor = f" (real against real: {scores_words(verdict['floor'])})" if verdict["floor"] else ""
         self.say(f"[bold green]Done[/] {scores_words(verdict['scores'])}{floor}")
-        self.say(f"  page: {escape(entry['folder'])}/report.html   samples: rivals sample {escape(entry['folder'])}")
+        self.say(f"  page: {escape(entry['folder'])}/report.html   {use}")
 
 
 def scores_words(scores: Mapping[str, float]) -> str:
@@ -238,6 +268,10 @@ def scores_words(scores: Mapping[str, float]) -> str:
     """
     if "two_sample" in scores:
         return f"two-sample AUC {scores['two_sample']:.3f} (0.5: as real), columns alike to {scores['shapes']:.1f} %"
+    if "psnr" in scores:
+        first = "perceptual" if "perceptual" in scores else "dissimilarity"
+        named = "perceptual distance" if first == "perceptual" else "1 - MS-SSIM"
+        return f"{named} {scores[first]:.3g}, PSNR {scores['psnr']:.1f} dB, SSIM {scores['ssim']:.3f}"
     words = f"FD {scores['fd']:.3g} ({scores['fd_share']:.2f} % of variance)"
     return words + (f", agreement {scores['agreement']:.1f} %" if "agreement" in scores else "")
 

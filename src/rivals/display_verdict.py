@@ -58,6 +58,29 @@ def show_table_verdict(verdict: Mapping[str, Any], console: Console | None = Non
     console.print(f"[dim]card: {escape(told)}; intervals: {escape(str(card.get('interval')))}[/]", soft_wrap=True)
 
 
+def show_edit_verdict(verdict: Mapping[str, Any], console: Console | None = None) -> None:
+    """Print a verdict on a model that edits pictures, beside what has learned nothing."""
+    from .modalities.images.edits.verdict_words import beside_rows, guard_sentences, verdict_sentences
+
+    console = console or Console(highlight=False)
+    for note in verdict["notes"]:
+        console.print(f"[yellow]note[/] {escape(note)}", soft_wrap=True)
+    console.print(escape(" ".join(verdict_sentences(verdict))), soft_wrap=True)
+    back = inner(verdict, "directions", "back")
+    for title, part in (("", verdict), *((("the way back", {**verdict, **back}),) if back else ())):
+        heads, rows = beside_rows(part, narrow=True)
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for place, head in enumerate((title, *heads[1:])):
+            table.add_column(escape(head), justify="right" if place else "left")
+        for row in rows:
+            table.add_row(*map(escape, row))
+        console.print(table)
+    console.print(escape(" ".join(guard_sentences(inner(verdict, "guards")))), soft_wrap=True)
+    card = inner(verdict, "card")
+    told = ", ".join(f"{name} {shown(card[name])}" for name in DECIDING if card.get(name))
+    console.print(f"[dim]card: {escape(told)}; intervals: {escape(str(card.get('interval')))}[/]", soft_wrap=True)
+
+
 def scores_table(verdict: Mapping[str, Any]) -> Table:
     """Scores, their intervals and floors."""
     table = Table(box=None, pad_edge=False, header_style="bold")

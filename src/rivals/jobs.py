@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,7 +14,7 @@ import rivals
 from .engine.cost import bytes_free, matmul_rate
 from .engine.data import Dataset
 from .engine.errors import RequestError
-from .engine.files import write_whole
+from .engine.files import write_json, write_whole
 from .engine.method import Method
 from .engine.modality import Modality
 from .engine.model import Model
@@ -24,7 +23,6 @@ from .engine.parallel import processes
 from .engine.privacy import Private
 from .engine.processes import Spread
 from .engine.recipe import Recipe, change, read, to_json
-from .engine.run import write_json
 
 Tell = Callable[[Mapping[str, Any]], None]
 FORMAT = 1  # of a run's folder
@@ -91,6 +89,8 @@ class Job:
         takes_best: whether the best state becomes the model where it is clearly better than the last; its scores must
             not be from what the verdict is taken on.
         private: its plan and its secret, where it is trained with differential privacy.
+        start: the generator's weights before the first step, where they are given.
+        pictures: shown in the run's folder from the beginning, PNG by file name.
     """
 
     folder: Path
@@ -109,6 +109,8 @@ class Job:
     spread: Spread | None = None
     takes_best: bool = False
     private: Private | None = None
+    start: Mapping[str, torch.Tensor] | None = None
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def slug(source: str | Path) -> str:
@@ -120,19 +122,6 @@ def slug(source: str | Path) -> str:
     name = Path(str(source).rstrip("/")).name
     stem = name.split(".")[0] if Path(str(source)).suffix in (".zip", ".npz", ".npy", ".parquet", ".arrow") else name
     return re.sub(r"[^\w.-]+", "-", stem).strip("-.") or "run"
-
-
-def makes_rows(fake: Any) -> bool:
-    """Whether this is a table, or a run or a model that makes rows of one."""
-    from .modalities.tables.reading import is_table
-
-    if is_table(fake):
-        return True
-    for name in ("modality.json", "model.json"):
-        with suppress(OSError, ValueError, AttributeError):
-            values = json.loads((Path(fake) / name).read_text(encoding="utf-8"))
-            return bool((values.get("modality") or values).get("name") == "tables")
-    return False
 
 
 def open_folder(folder: Path, resume: bool) -> dict[str, Any] | None:
@@ -201,10 +190,15 @@ def same_data(stored: Mapping[str, Any] | None, content: str, request: Request, 
 
 def kept_precision(request: Request) -> str | None:
     """The precision of the run that goes on, or of a given recipe."""
+    recipe = kept_recipe(request)
+    return None if recipe is None else recipe.precision
+
+
+def kept_recipe(request: Request) -> Recipe | None:
+    """The recipe of the run that goes on, or the one that is given."""
     path = request.folder / "recipe.json"
-    if request.resume and (request.folder / "run.json").exists() and path.exists():
-        return read(path).precision
-    return None if request.recipe is None else request.recipe.precision
+    going = request.resume and (request.folder / "run.json").exists() and path.exists()
+    return read(path) if going else request.recipe
 
 
 def with_budget(recipe: Recipe, asked: Mapping[str, Any]) -> Recipe:
@@ -282,6 +276,9 @@ def write_first_files(job: Job) -> None:
         },
     )
     write_whole(job.folder / "recipe.json", to_json(job.recipe).encode())
+    for name, content in job.pictures.items():
+        (job.folder / "pictures").mkdir(exist_ok=True)
+        write_whole(job.folder / "pictures" / name, content)
     if job.private is not None:
         write_whole(job.folder / "privacy.json", job.private.plan.ledger.to_json().encode())
     values = asdict(job.modality)  # type: ignore[call-overload]

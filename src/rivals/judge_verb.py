@@ -11,6 +11,7 @@ from .engine.launch import launch, launched
 from .engine.parallel import processes
 from .jobs import open_folder, slug
 from .judging.frechet import total_variance
+from .kinds import modality_of
 from .modalities.images.cache import Pictures, Survey, survey
 from .modalities.images.cache import load as load_pictures
 from .modalities.images.features import Extractor, extractor
@@ -24,6 +25,7 @@ from .modalities.images.sides import (
     of_model,
     of_pictures,
     resized,
+    skipped_words,
     widened,
 )
 
@@ -90,6 +92,12 @@ def judge(
         raise RequestError(f"--count {count}: a verdict needs two samples or more on each side")
     if not 0 <= seed < 2**32:
         raise RequestError(f"--seed {seed}: a seed lies between 0 and {2**32 - 1}")
+    if modality_of(fake) == "edits":
+        from .edit_judging import judge_edits
+
+        return judge_edits(fake, against, features=features, count=count, seed=seed, best=best, page=page, tell=tell)
+    if modality_of(against) == "edits":
+        raise RequestError(f"{against} edits pictures and makes none of its own: nothing can be judged against it")
     if launched():
         launch("auto", None)
     asked = Asked(features, count, seed, best, tell)
@@ -288,13 +296,3 @@ def every_row(pictures: Pictures, most: int) -> Any:
     from .engine.data import spread
 
     return spread(torch.arange(len(pictures.pixels)), most)
-
-
-def skipped_words(pictures: Pictures, whose: str) -> list[str]:
-    """How many files could not be used, and why."""
-    found = pictures.found
-    return [
-        f"Skipped {count} {whose} file{'s' * (count > 1)} in {found.source}: {reason}, such as "
-        f"{found.examples.get(reason, '?')}."
-        for reason, count in found.skipped.items()
-    ]

@@ -10,10 +10,17 @@ from .engine.method import Method, Optimizer
 from .engine.schedule import Curve, Weight
 
 
-def in_full(method: Method) -> dict[str, str]:
-    """All of a method, in lines of a word and what there is to say."""
+def in_full(method: Method, *, in_gamma: bool = True) -> dict[str, str]:
+    """All of a method, in lines of a word and what there is to say.
+
+    `in_gamma` says whether the weights of R1 and R2 are in units of what is measured on the data.
+    """
     sides = {"critic": method.critic_terms, "generator": method.generator_terms}
-    terms = [f"{side}: {term_words(name, weight)}" for side, all_ in sides.items() for name, weight in all_.items()]
+    terms = [
+        f"{side}: {term_words(name, weight, in_gamma=in_gamma and name in PENALTIES)}"
+        for side, all_ in sides.items()
+        for name, weight in all_.items()
+    ]
     lines = {
         "what": method.title,
         "paper": method.paper,
@@ -38,9 +45,9 @@ def in_full(method: Method) -> dict[str, str]:
     return {word: told for word, told in lines.items() if told}
 
 
-def term_words(name: str, weight: Weight) -> str:
+def term_words(name: str, weight: Weight, *, in_gamma: bool) -> str:
     """A term, its weight and how often it is taken."""
-    told = f"{curve_words(weight)} gamma, which is measured on the data" if name in PENALTIES else curve_words(weight)
+    told = curve_words(weight) + (" gamma, which is measured on the data" if in_gamma else "")
     often = "" if weight.every == 1 else f", every {weight.every} steps"
     return f"{name} x {told}{often}"
 

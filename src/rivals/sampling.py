@@ -34,6 +34,8 @@ def write_samples(
     """
     if grid and interpolate:
         raise RequestError("--grid and --interpolate are two things: ask for one at a time")
+    if model.name == "edits":
+        model.modality.condition(wish, count)  # there is nothing to draw, whatever was asked for
     if model.name == "tables":
         if grid or interpolate:
             raise RequestError("--grid and --interpolate are for pictures, and this model makes rows of a table")

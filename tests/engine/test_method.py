@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rivals.engine.errors import RequestError
+from rivals.engine.files import plain
 from rivals.engine.method import OPTIMIZERS, Method, Optimizer, read_method
 from rivals.engine.methods import METHODS
-from rivals.engine.recipe import from_plain, plain
+from rivals.engine.recipe import from_plain
 from rivals.engine.schedule import Weight
 
 

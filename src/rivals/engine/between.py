@@ -147,9 +147,9 @@ def log_round(
 def watcher_of(run: "Run", step: int) -> Watcher | None:
     """Who looks at the game; facts on the data, as a file. Made before the first round, since it takes a second.
 
-    None where another process does, and in a private training, whose data are not to be looked at.
+    None where another process does, in a private training, whose data are not to be looked at, and without a critic.
     """
-    if not run.first or run.private is not None:
+    if not run.first or run.private is not None or run.recipe.alone:
         return None
     made, facts = watcher(run.dataset)
     made.said |= told_of(run.folder / "log.jsonl")

@@ -48,9 +48,12 @@ def build_network(use: Use, known: Mapping[str, Callable[..., nn.Module]], what:
 
 
 def build_terms(weights: Mapping[str, Weight], known: Mapping[str, Measure | type[nn.Module]]) -> dict[str, Term]:
-    """Terms by name, with their weights; one with a memory is a module, made anew for every game."""
+    """Terms by name, with their weights, and the adversarial one, of weight 1 where nothing else is said.
+
+    A term with a memory is a module, made anew for every game.
+    """
     terms = {}
-    for name, weight in weights.items():
+    for name, weight in {"adversarial": Weight(1.0), **weights}.items():
         found = named(name, known, "term")
         terms[name] = Term(found() if isinstance(found, type) else found, weight, weight.every)
     return terms
@@ -71,8 +74,8 @@ def build_game(recipe: Recipe, modality: Modality) -> Duel:
         generator.to(memory_format=torch.channels_last),  # type: ignore[call-overload]  # dense convolutions like it
         critic.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
         latent=recipe.latent,
-        critic_terms={"adversarial": Term(critic_half), **build_terms(recipe.critic_terms, known)},
-        generator_terms={"adversarial": Term(generator_half), **build_terms(recipe.generator_terms, known)},
+        critic_terms=build_terms(recipe.critic_terms, {**known, "adversarial": critic_half}),
+        generator_terms=build_terms(recipe.generator_terms, {**known, "adversarial": generator_half}),
         show=modality.show,
         joined=not (penalised or couples_batch(critic) or recipe.augment.operations or recipe.privacy),
         **augmentation(recipe.augment, modality),

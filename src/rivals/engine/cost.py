@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from .types import Sample, size
+
 
 class Cost(NamedTuple):
     """Of one forward pass over one sample: parameters, floating-point operations, numbers kept for the way back."""
@@ -17,12 +19,12 @@ class Cost(NamedTuple):
     activations: float
 
 
-def cost(network: nn.Module, *inputs: Tensor) -> Cost:
+def cost(network: nn.Module, *inputs: Sample) -> Cost:
     """Count a network's cost by running it on the "meta" device, where nothing is computed.
 
     Args:
         network: on the meta device.
-        inputs: tensors of a batch of two, on the meta device.
+        inputs: of a batch of two, on the meta device.
     """
     flops, numbers = 0.0, 0
 
@@ -45,7 +47,7 @@ def cost(network: nn.Module, *inputs: Tensor) -> Cost:
     finally:
         for hook in hooks:
             hook.remove()
-    half = len(inputs[0])
+    half = size(inputs[0])
     return Cost(sum(p.numel() for p in network.parameters()), flops / half, numbers / half)
 
 

@@ -3,9 +3,12 @@
 import contextlib
 import errno
 import hashlib
+import json
 import os
 from collections.abc import Iterator
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from .errors import RequestError
 
@@ -16,17 +19,37 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises:
         RequestError: the disk is full.
     """
+    with whole_file(path, len(content)) as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def whole_file(path: Path, needed: int) -> Iterator[BinaryIO]:
+    """A file to be written under a temporary name, which becomes `path` when all is written; see `write_whole`.
+
+    `needed` is about how many bytes it takes.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with full_disk_told(path, len(content)):
+        with full_disk_told(path, needed):
             with beside.open("wb") as file:
-                file.write(content)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             beside.replace(path)
         sync_folder(path.parent)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Plain values as a JSON file, whole or not at all."""
+    write_whole(path, (json.dumps(plain(values), indent=2) + "\n").encode())
+
+
+def plain(value: Any) -> Any:
+    """Any dataclass as JSON-ready values."""
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
 
 
 @contextlib.contextmanager
@@ -40,7 +63,7 @@ def full_disk_told(path: Path, needed: int) -> Iterator[None]:
         what = "is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "can't be written to"
         raise RequestError(
             f"the disk under {path.parent} {what}: {path.name} needs {needed / 2**20:.1f} MB; "
-            "make room and go on with --resume, or give another --out"
+            "make room and go on with the same command (training: with --resume), or give another --out"
         ) from None
 
 

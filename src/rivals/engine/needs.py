@@ -24,14 +24,20 @@ class Needs(NamedTuple):
     memory: int  # bytes
 
 
-def needs_of(recipe: Recipe, modality: Modality, shape: tuple[int, ...], cond: Tensor | None) -> Needs:
-    """Parameters, operations and memory of a recipe for samples of a shape, under two conditions (2, ...) or none."""
+def needs_of(recipe: Recipe, modality: Modality, shape: tuple[int, ...] | None, cond: Tensor | None) -> Needs:
+    """Parameters, operations and memory of a recipe for samples of a shape, under two conditions (2, ...) or none.
+
+    Where the shape is None, the critic is shown what the generator makes.
+    """
     light = replace(recipe, spectral=False, generator_spectral=False, privacy=None)  # slow or impossible on "meta"
     with torch.device("meta"):
         game = build_game(light, modality)
         z = torch.zeros(2, recipe.latent)
-        sample = torch.zeros(2 * recipe.pack, *shape)
     asked = [] if cond is None else [cond.to("meta")]
+    if shape is None:
+        sample = modality.show(game.generator(z, *asked))
+    else:
+        sample = torch.zeros(2 * recipe.pack, *shape, device="meta")
     ours = cost(game.generator, z, *asked)
     theirs = cost(game.critic, sample, *([] if recipe.pack > 1 else asked))
     penalties = len(PENALTIES & set(recipe.critic_terms))

@@ -5,16 +5,17 @@ import math
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from .augment import Augment
 from .errors import RequestError
+from .files import plain
 from .ledger import Privacy
 from .method import Optimizer
-from .schedule import Budget, Curve, Weight
+from .schedule import EQUILIBRIUM, Budget, Curve, Weight
 
 
 @dataclass(frozen=True)
@@ -107,8 +108,16 @@ class Recipe:
             raise RequestError(f"average_half_life is 0 or more samples, not {life.start} to {life.stop}")
         self.check_run()
 
+    @property
+    def alone(self) -> bool:
+        """Whether the generator learns without a critic, none of whose terms ever counts."""
+        terms = {"adversarial": Weight(1.0), **self.critic_terms}.values()
+        return not any(weight.start or weight.stop for weight in terms)
+
     def check_run(self) -> None:
         """Refuse an end, a seed or a precision that there is not."""
+        if self.alone and EQUILIBRIUM in (self.until or ""):
+            raise RequestError(f"{EQUILIBRIUM} is a state of two sides, and method {self.method!r} has no critic")
         if self.steps is not None or self.minutes is not None:
             Budget(self.steps, None if self.minutes is None else 60 * self.minutes)
         if not 0 <= self.seed < 2**32:
@@ -118,11 +127,6 @@ class Recipe:
 
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
-
-
-def plain(value: Any) -> Any:
-    """Any dataclass as JSON-ready values."""
-    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
 
 
 def to_json(recipe: Recipe) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
+from torch import Tensor
 
 from .between import Beat, between_rounds, preview_next, verdict_next, watcher_of
 from .build import bare, build_game, build_optimizers, build_pace
@@ -28,7 +29,7 @@ from .modality import Modality
 from .model import Model
 from .parallel import any_process, from_first, processes
 from .privacy import Private, turns
-from .recipe import Recipe, plain
+from .recipe import Recipe
 from .schedule import EQUILIBRIUM, PLATEAU, RESTS, Budget, targets
 from .spending import Spent
 from .train import NonFiniteError, Training, rounds
@@ -73,6 +74,7 @@ class Run:
     loggers: Sequence[Logger] = ()
     checkpoint_seconds: float = 20.0
     private: Private | None = None
+    start: Mapping[str, Tensor] | None = None  # the generator's weights before the first step
     best: Scores = field(default_factory=dict)
     last: Scores = field(default_factory=dict)
     history: list[Standing] = field(default_factory=list)
@@ -171,7 +173,10 @@ def run_lock(folder: Path) -> Iterator[None]:
 
 def start_training(run: Run, fabric: "Fabric") -> Training:
     """Networks and optimizers on their device, at the newest checkpoint if there is one."""
-    game = build_game(run.recipe, run.modality).to(fabric.device)
+    game = build_game(run.recipe, run.modality)
+    if run.start is not None:
+        game.generator.load_state_dict(run.start)
+    game = game.to(fabric.device)
     optimizers = fabric.setup_optimizers(*build_optimizers(run.recipe, game))
     training = Training.of(game, optimizers)  # type: ignore[arg-type]  # Fabric's wrappers are optimizers
     resume(run, training, fabric)
@@ -293,8 +298,3 @@ def reached_words(run: Run) -> str:
         return f"plateau: stopped; {plateau_words(run.history)}"
     told = ", ".join(f"{target.name} {run.last[target.name]:.4g}" for target in targets(run.recipe.until))
     return f"reached {run.recipe.until}: stopped; {told}, and a second verdict on other samples reached it too"
-
-
-def write_json(path: Path, values: Any) -> None:
-    """Plain values as a JSON file, whole or not at all."""
-    write_whole(path, (json.dumps(plain(values), indent=2) + "\n").encode())

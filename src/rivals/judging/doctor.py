@@ -12,13 +12,8 @@ from rivals.engine.errors import RequestError
 from rivals.engine.looks import Look, middle, moved, young
 from rivals.engine.symptoms import Symptom
 
-from .findings import (
-    Finding,
-    accident_findings,
-    average_findings,
-    data_findings,
-    penalty_findings,
-)
+from .edited import edited_findings
+from .findings import Finding, accident_findings, average_findings, data_findings, penalty_findings
 from .record import Record, Values, inner, read_json, read_record, value
 
 MOVED = 0.1  # of its weights: a network that moved less in a whole run has hardly learned
@@ -71,7 +66,10 @@ def examine(folder: Path) -> Diagnosis:
     looks = [look for look in map(Look.of, record.log["round"]) if look is not None]
     notes = [note for note in record.problems if not note.startswith("verdict.json is missing")]
     if not looks:
-        notes.append("the run holds no looks at the game (it is too short, or older than the doctor): only settings, "
+        begin, end = (value(record.recipe, "critic_terms", "adversarial", name) for name in ("start", "stop"))
+        alone = begin == 0 and not end
+        notes.append("there is no critic to look at: only settings and data were read" if alone else
+                     "the run holds no looks at the game (it is too short, or older than the doctor): only settings, "
                      "data and accuracies were read")  # fmt: skip
     elif problem:
         notes.append(problem)
@@ -86,6 +84,7 @@ def all_findings(record: Record, facts: Values, looks: Sequence[Look]) -> Iterat
     yield from accident_findings(record)
     yield from penalty_findings(record, looks)
     yield from average_findings(record, looks)
+    yield from edited_findings(record)
     seen = list(shown_symptoms(record, facts, looks))
     yield from (treated(symptom, record, facts) for symptom in seen)
     yield from still_going(record, looks)

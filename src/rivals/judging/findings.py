@@ -60,7 +60,8 @@ def data_findings(record: Record, facts: Values) -> Iterator[Finding]:
     yield from missing_classes(record)
     train = value(facts, "train")
     if train is not None and train < FEW:
-        bare = record.items == "pictures" and not inner(record.recipe, "augment").get("operations")
+        whole = record.items == "pictures" and record.recipe.get("modality") != "edits"  # which learn from many crops
+        bare = whole and not inner(record.recipe, "augment").get("operations")
         yield Finding(
             f"few-{record.items}",
             f"few {record.items}",

@@ -20,6 +20,14 @@ class Kind(NamedTuple):
 
 
 KINDS = {
+    "perceptual": Kind(
+        "perceptual distance", "", "lower", "to true pictures, in layers of EfficientNet-Lite0; not LPIPS"
+    ),
+    "dissimilarity": Kind("1 − MS-SSIM", "", "lower", "to true pictures (Wang et al. 2003)"),
+    "psnr": Kind("PSNR", " dB", "higher", "peak signal to noise, of all channels; some blur raises it"),
+    "ssim": Kind("SSIM", "", "higher", "structural similarity, of all channels (Wang et al. 2004)"),
+    "psnr_y": Kind("PSNR of Y", " dB", "higher", "the same of luma alone, as many papers measure"),
+    "ssim_y": Kind("SSIM of Y", "", "higher", "the same of luma alone"),
     "fd_share": Kind("{fd} in % of the real variance", " %", "lower", "Fréchet distance, comparable between spaces"),
     "fd": Kind("{fd}", "", "lower", "Fréchet distance between Gaussians fitted to both sets (Heusel et al. 2017)"),
     "fd_infinity": Kind("{fd}∞", "", "lower", "extrapolated to endless samples (Chong and Forsyth 2020)"),
@@ -44,6 +52,8 @@ KINDS = {
     ),
     "spectrum": Kind("spectra apart", " dB", "lower", "power by frequency, in the mean (Durall et al. 2020)"),
     "colours": Kind("colours apart", "", "lower", "of 255 levels that pixels must move, in the mean (Wasserstein-1)"),
+    "content": Kind("content lost", "", "lower", "how unlike its original an edited picture is, by layers or MS-SSIM"),
+    "identity": Kind("identity error", "", "lower", "of 255 levels by which pictures of the wanted kind are changed"),
     "inception_score": Kind("{is}", "", "higher", "sure of each and varied over all (Salimans et al. 2016)"),
 }
 """Scores in the order in which they are shown."""

@@ -6,10 +6,18 @@ from typing import Any
 
 from rivals.engine.names import named
 
-MODALITIES = {"images": "rivals.modalities.images:Images", "tables": "rivals.modalities.tables.modality:Tables"}
+MODALITIES = {
+    "edits": "rivals.modalities.images.edits.modality:Edits",
+    "images": "rivals.modalities.images:Images",
+    "tables": "rivals.modalities.tables.modality:Tables",
+}
 
 
-REPORTS = {"images": "rivals.modalities.images.report", "tables": "rivals.modalities.tables.report"}
+REPORTS = {
+    "edits": "rivals.modalities.images.edits.report",
+    "images": "rivals.modalities.images.report",
+    "tables": "rivals.modalities.tables.report",
+}
 
 
 def write_report(folder: Path) -> Path:

@@ -3,7 +3,7 @@
 import io
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import NamedTuple
 
@@ -66,7 +66,7 @@ def look(data: bytes, name: str = "") -> Header:
     Raises:
         UnusableError: With the reason.
     """
-    image = _open(data, name)
+    image = opened(data, name)
     try:
         width, height = image.size
         # TIFF's size is upright already; elsewhere in a PNG than at its start EXIF costs a full decode to find.
@@ -95,10 +95,10 @@ def decode(data: bytes, name: str = "") -> np.ndarray:
     Raises:
         UnusableError: With the reason.
     """
-    image = _open(data, name)
+    image = opened(data, name)
     try:
         image.load()
-        return _pixels(_upright(image))
+        return pixels_in(upright(image))
     except Image.DecompressionBombError as error:
         raise UnusableError(TOO_LARGE) from error
     except Exception as error:  # see `look`
@@ -201,7 +201,7 @@ def _known() -> tuple[str, ...]:
     return tuple(form for form in _FORMATS if form in Image.OPEN)
 
 
-def _open(data: bytes, name: str) -> Image.Image:
+def opened(data: bytes, name: str) -> Image.Image:
     """A picture with its header read and its size checked."""
     if not data:
         raise UnusableError(EMPTY)
@@ -221,15 +221,14 @@ def _open(data: bytes, name: str) -> Image.Image:
     return image
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def upright(image: Image.Image) -> Image.Image:
     """The picture as its camera held it; EXIF data that can't be read say nothing about the pixels."""
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # see `look`
-        return image
+    with suppress(Exception):  # see `look`
+        ImageOps.exif_transpose(image, in_place=True)
+    return image
 
 
-def _pixels(image: Image.Image) -> np.ndarray:
+def pixels_in(image: Image.Image) -> np.ndarray:
     """The pixels of a loaded picture: (height, width, channels), uint8 or uint16."""
     mode, wide = image.mode, image.mode in ("I", "F") or image.mode.startswith("I;")
     if wide:

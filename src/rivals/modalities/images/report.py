@@ -115,8 +115,11 @@ def final_section(record: Record) -> str:
     return figure(record.folder / "pictures" / "final.png", "Sheet of samples of the finished model", caption)
 
 
-def time_section(record: Record) -> str:
-    """Sheets over time: the last, and a slider for the others where scripts run."""
+SAME_NOISE = "The same noise each time, so each place shows one sample as it grew."
+
+
+def time_section(record: Record, told: str = SAME_NOISE) -> str:
+    """Sheets over time: the last, and a slider for the others where scripts run; `told` is what they show."""
     paths = sorted((record.folder / "samples").glob("step-*.png"))
     paths = [path for place, path in enumerate(reversed(paths)) if place % -(-len(paths) // MOST_SHEETS) == 0][::-1]
     found = [(when(record, path), embed(path, most=2**19, wide=1000)) for path in paths]
@@ -134,7 +137,7 @@ def time_section(record: Record) -> str:
         "<output></output></div>"
     )
     bare = f" The slider needs JavaScript; this is the last sheet, {sheets[-1][0]}."
-    caption = f"The same noise each time, so each place shows one sample as it grew.<noscript>{text(bare)}</noscript>"
+    caption = f"{text(told)}<noscript>{text(bare)}</noscript>"
     return f'<figure id="time">{slider}{pictures}<figcaption>{caption}</figcaption></figure>{lost}'
 
 

@@ -199,3 +199,13 @@ def class_words(fake: Sequence[str], real: Sequence[str]) -> list[str]:
         *([f"only among the fakes: {', '.join(more)}"] if more else []),
     ]
     return [f"The labels match in part ({'; '.join(told)}); only the common classes are judged one by one."]
+
+
+def skipped_words(pictures: Pictures, whose: str) -> list[str]:
+    """How many files could not be used, and why."""
+    found = pictures.found
+    return [
+        f"Skipped {count} {whose} file{'s' * (count > 1)} in {found.source}: {reason}, such as "
+        f"{found.examples.get(reason, '?')}."
+        for reason, count in found.skipped.items()
+    ]

@@ -9,7 +9,9 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def in_order(work: Callable[[range], T], count: int, together: int) -> Iterator[tuple[range, T]]:
+def in_order(
+    work: Callable[[range], T], count: int, together: int, threads: int | None = None
+) -> Iterator[tuple[range, T]]:
     """Call `work` on consecutive ranges of rows and yield (range, result) in their order.
 
     At most two ranges a thread are under way, so memory doesn't grow with the number of rows.
@@ -18,8 +20,9 @@ def in_order(work: Callable[[range], T], count: int, together: int) -> Iterator[
         work: Called from several threads.
         count: The number of rows.
         together: Rows a call: many where a row is little work, since a call itself costs some 50 microseconds.
+        threads: As many as there are cores, if not given.
     """
-    threads = os.cpu_count() or 1
+    threads = threads or os.cpu_count() or 1
     pool = ThreadPoolExecutor(threads)
     waiting: deque[tuple[range, Future[T]]] = deque()
     try:

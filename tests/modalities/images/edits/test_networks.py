@@ -69,7 +69,7 @@ def test_an_editor_keeps_the_size_and_shows_its_features(size):
     assert [m.shape[1] for m in made.features] == [head[0].in_features for head in network.heads]
     for seen, again in zip(made.features, made.look(given), strict=True):
         torch.testing.assert_close(seen, again)
-    torch.testing.assert_close(made.edit(given), made.picture)
+    torch.testing.assert_close(made.edit(given).picture, made.picture)
 
 
 def test_the_first_watched_map_is_the_picture():

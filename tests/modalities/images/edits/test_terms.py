@@ -61,6 +61,43 @@ def test_contrast_of_vectors_that_are_alike_only_at_their_place():
     assert float(terms.contrast([flat], [flat], [nn.Identity()])) == pytest.approx(math.log(16), rel=1e-4)
 
 
+def test_contrast_is_the_published_one_by_loops():
+    """Park et al., 2020, eq. 3: -log of each query's share of the softmax by hand, negatives from its own picture."""
+    torch.manual_seed(0)
+    made, given = torch.randn(2, 6, 3, 4), torch.randn(2, 6, 3, 4)
+    head = nn.Linear(6, 5)
+    losses = []
+    for query, key in zip(made, given, strict=True):
+        q, k = (head(x.flatten(1).T).detach().double().numpy() for x in (query, key))
+        for place in range(12):
+            cosines = [float(q[place] @ other / (q[place] @ q[place] * (other @ other)) ** 0.5) for other in k]
+            shares = [math.exp(cosine / 0.07) for cosine in cosines]
+            losses.append(-math.log(shares[place] / sum(shares)))
+    found = float(terms.contrast([made], [given], [head]).detach())
+    assert found == pytest.approx(sum(losses) / len(losses), rel=1e-5)
+
+
+def test_mirrored_contrast_is_the_same_for_a_network_that_mirrors_along():
+    network = ResnetEditor((3, 16, 16), 3, width=4, blocks=2, projected=8)
+    for part in network.modules():  # filters that are their own mirror images
+        if isinstance(part, nn.Conv2d):
+            part.weight.data = (part.weight.data + part.weight.data.flip(3)) / 2
+    cond = picture(size=16)
+    raw = network(torch.zeros(2, 0), cond)
+    game_round = round_of(raw.picture, picture(3, 16), cond, raw)
+    with torch.no_grad():
+        plain = float(terms.patch_nce(game_round))
+        values = []
+        for seed in range(8):
+            torch.manual_seed(seed)
+            mirrored = float(torch.rand(())) >= 0.5
+            torch.manual_seed(seed)
+            values.append((mirrored, float(terms.flip_nce(game_round))))
+    assert {mirrored for mirrored, _ in values} == {True, False}
+    for _, value in values:  # all 256 places are compared, whatever their order
+        assert value == pytest.approx(plain, rel=1e-3)
+
+
 def test_no_gradient_goes_into_the_originals():
     made, given = (torch.randn(1, 4, 3, 3, requires_grad=True) for _ in range(2))
     terms.contrast([made], [given], [nn.Identity()]).backward()

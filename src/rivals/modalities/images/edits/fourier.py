@@ -1,5 +1,7 @@
 """Fast Fourier convolutions (Chi et al., 2020) and the inpainting network made of them (LaMa, Suvorov et al., 2022)."""
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
@@ -9,6 +11,11 @@ from rivals.layers.residual import Downsample, Upsample
 
 from .translate import conv
 from .upscale import whole_multiple
+
+
+def full_precision(x: Tensor) -> AbstractContextManager[object]:
+    """Without mixed precision, where a device has it ("meta", where costs are counted, has none)."""
+    return nullcontext() if x.is_meta else torch.autocast(x.device.type, enabled=False)
 
 
 class Spectral(nn.Module):
@@ -29,10 +36,10 @@ class Spectral(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(n, width, h, w) -> the same shape. The transform is taken in float32 whatever the precision around it."""
         x = self.narrow(x)
-        with torch.autocast(x.device.type, enabled=False):
+        with full_precision(x):
             spectrum = torch.fft.rfft2(x.float(), norm="ortho")
         mixed = self.mix(torch.cat([spectrum.real, spectrum.imag], 1).to(x.dtype))
-        with torch.autocast(x.device.type, enabled=False):
+        with full_precision(x):
             real, imaginary = mixed.float().chunk(2, 1)
             back = torch.fft.irfft2(torch.complex(real, imaginary), s=x.shape[2:], norm="ortho")
         return self.widen(x + back.to(x.dtype))
@@ -101,7 +108,7 @@ class FourierEditor(nn.Module):
         norm: str = "batch",
     ) -> None:
         super().__init__()
-        self.halvings = halvings
+        self.multiple = 2**halvings
         layers: list[nn.Module] = [conv(seen, width, 7), normal(norm, width), nn.ReLU()]
         for level in range(halvings):
             a, b = width * 2**level, width * 2 ** (level + 1)
@@ -119,7 +126,7 @@ class FourierEditor(nn.Module):
     def forward(self, z: Tensor, cond: Tensor) -> Tensor:
         """Z (n, 0), cond (n, seen, h, w) in [-1, 1] with its mask in {0, 1} -> (n, channels, h, w) in [-1, 1]."""
         del z
-        x = self.encoder(whole_multiple(cond, 2**self.halvings))
+        x = self.encoder(whole_multiple(cond, self.multiple))
         near, far = x.split([x.shape[1] - self.far, self.far], 1)
         for layer in self.blocks:
             near, far = layer(near, far)

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -55,57 +55,121 @@ class Shelf:
         return self.pixels[begin : begin + height * width * self.channels].reshape(height, width, self.channels)
 
 
+class Brought(NamedTuple):
+    """How pictures are brought onto a shelf.
+
+    `channels`: 1 grey, 3 colour; transparent places are laid on white. `least`: pixels of a side; smaller pictures are
+    left out or, with `enlarge`, enlarged to it. `most`: pixels of the shorter side, to which larger pictures are made
+    smaller; None for none. `half`: the left or the right one of every picture; None for all of it.
+    """
+
+    channels: int
+    least: int
+    enlarge: bool = False
+    most: int | None = None
+    half: Literal["left", "right"] | None = None
+
+
+class Taken(NamedTuple):
+    """Rows of a survey, decoded: `ranks` (n,) says which of them are there, `lost` which are not, and why."""
+
+    pixels: np.ndarray
+    places: np.ndarray  # (n, 3)
+    ranks: np.ndarray
+    lost: tuple[tuple[int, str], ...]  # (row of the survey, reason)
+    content: str
+
+
 def load(
-    survey: Survey, channels: int, least: int, cache: Path | None = None, progress: Progress | None = None
+    survey: Survey,
+    channels: int,
+    least: int,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+    *,
+    enlarge: bool = False,
+    most: int | None = None,
 ) -> Shelf:
     """Decode the pictures of a survey at their own sizes, or take them from the cache.
 
     Args:
         survey: of the source.
-        channels: 1 grey or 3 colour; transparent places are laid on white.
+        channels: 1 grey or 3 colour.
         least: pixels of a side; smaller pictures are left out, and counted.
         cache: where to keep them; RIVALS_CACHE or ~/.cache/rivals if not given.
         progress: called with (done, total).
+        enlarge: smaller pictures are enlarged instead.
+        most: pixels of the shorter side, to which larger pictures are made smaller.
 
     Raises:
         RequestError: too few pictures are left, or the disk is full.
     """
-    listing, entries = survey.listing, survey.entries
-    rows = usable_rows(listing, entries)
-    rows = rows[np.lexsort(entries.digest[rows].T[::-1])]  # the same pictures under other names are the same set
-    sizes = entries.height[rows].astype(np.int64) * entries.width[rows] * channels
-    marks = entries.digest[rows].astype("<u8").tobytes()
-    content = hashlib.sha256(repr((FORMAT, channels, least)).encode() + marks).hexdigest()
+    digest = survey.entries.digest
+    rows = usable_rows(survey.listing, survey.entries)
+    rows = rows[np.lexsort(digest[rows].T[::-1])]  # the same pictures under other names are the same set
+    taken = take(survey, rows, Brought(channels, least, enlarge, most), cache, progress)
+    left = rows[taken.ranks]
+    return shelf(taken, survey, left, channels, hold_out(digest[left, 0], None))
+
+
+def shelf(taken: Taken, survey: Survey, rows: np.ndarray, channels: int, held_out: np.ndarray) -> Shelf:
+    """What was taken, with the places (n_held,) of those that are held out; `rows` of the survey are what it is."""
+    return Shelf(
+        taken.pixels,
+        taken.places,
+        channels,
+        torch.from_numpy(np.setdiff1d(np.arange(len(rows)), held_out)),
+        torch.from_numpy(held_out.astype(np.int64)),
+        taken.content,
+        replace(describe(survey.listing, survey.entries, rows, taken.lost), source=survey.listing.source),
+    )
+
+
+def take(
+    survey: Survey,
+    rows: np.ndarray,
+    how: Brought,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+    *,
+    fewest: int = FEWEST,
+) -> Taken:
+    """Decode these rows of a survey in their order, or take them from the cache.
+
+    Raises:
+        RequestError: fewer than `fewest` are left, or the disk is full.
+    """
+    marks = survey.entries.digest[rows].astype("<u8").tobytes()
+    content = hashlib.sha256(repr((FORMAT, *how)).encode() + marks).hexdigest()
     folder = store.home(cache) / "whole-pictures" / content
     kept = store.opened(folder) or store.built(
-        folder, int(sizes.sum()), lambda making: write(survey, rows, channels, least, making, progress)
+        folder, expected_bytes(survey, rows, how), lambda making: write(survey, rows, how, making, progress)
     )
+    lost = tuple((int(rows[rank]), str(reason)) for rank, reason in kept["lost"])
+    ranks = np.delete(np.arange(len(rows)), [rank for rank, _ in kept["lost"]])
+    if len(ranks) < max(fewest, 1):
+        why = "; ".join(sorted({reason for _, reason in lost})) or "there are no more"
+        raise RequestError(
+            f"{survey.found.source!r} holds {len(ranks)} pictures to learn from ({why}); {fewest} are needed at least"
+        )
     places = np.load(folder / PLACES, allow_pickle=False)
-    lost = [(int(rows[rank]), reason) for rank, reason in kept["lost"]]
-    left = np.delete(rows, [rank for rank, _ in kept["lost"]])
-    held_out = hold_out(entries.digest[left, 0], None)
-    return Shelf(
-        np.memmap(folder / PIXELS, np.uint8, "r"),
-        places,
-        channels,
-        torch.from_numpy(np.setdiff1d(np.arange(len(left)), held_out)),
-        torch.from_numpy(held_out),
-        content,
-        replace(describe(listing, entries, left, lost), source=listing.source),
-    )
+    return Taken(np.memmap(folder / PIXELS, np.uint8, "r"), places, ranks, lost, content)
 
 
-def write(
-    survey: Survey, rows: np.ndarray, channels: int, least: int, making: Path, progress: Progress | None
-) -> dict[str, Any]:
+def expected_bytes(survey: Survey, rows: np.ndarray, how: Brought) -> int:
+    """About how many bytes the pixels of these rows will take."""
+    height, width = (side[rows].astype(np.float64) for side in (survey.entries.height, survey.entries.width))
+    smaller = 1.0 if how.most is None else np.minimum(how.most / np.maximum(np.minimum(height, width), 1), 1)
+    return int((height * width * np.square(smaller)).sum()) * how.channels
+
+
+def write(survey: Survey, rows: np.ndarray, how: Brought, making: Path, progress: Progress | None) -> dict[str, Any]:
     """Decode everything into an empty folder, and say which ranks were left out, and why."""
     places: list[tuple[int, int, int]] = []
     lost: list[tuple[int, str]] = []
     begin = 0
     with pictures.quiet(), open(making / PIXELS, "wb") as file:
-        for ranks, (pixels, reason) in in_order(
-            lambda some: one(survey, rows[some.start], channels, least), len(rows), 1
-        ):
+        for ranks, (pixels, reason) in in_order(lambda some: one(survey, int(rows[some.start]), how), len(rows), 1):
             if pixels is None:
                 lost.append((ranks.start, reason))
             else:
@@ -116,16 +180,11 @@ def write(
                 progress(ranks.stop, len(rows))
         file.flush()
         store.flush(file.fileno())
-    if len(places) < FEWEST:
-        why = "; ".join(sorted({reason for _, reason in lost})) or "there are no more"
-        raise RequestError(
-            f"{survey.found.source!r} holds {len(places)} pictures to learn from ({why}); {FEWEST} are needed at least"
-        )
-    np.save(making / PLACES, np.array(places, np.int64))
+    np.save(making / PLACES, np.array(places, np.int64).reshape(-1, 3))
     return {"lost": lost}
 
 
-def one(survey: Survey, row: int, channels: int, least: int) -> tuple[np.ndarray | None, str]:
+def one(survey: Survey, row: int, how: Brought) -> tuple[np.ndarray | None, str]:
     """A picture (height, width, channels) uint8, or why it is left out."""
     try:
         pixels = pixels_of(survey.listing, survey.listing.read(row), survey.listing.names[row])
@@ -133,23 +192,51 @@ def one(survey: Survey, row: int, channels: int, least: int) -> tuple[np.ndarray
         return None, str(error)
     except OSError as error:
         return None, cannot_read(error)
-    if min(pixels.shape[:2]) < least:
-        return None, f"smaller than {least} pixels"
-    return np.ascontiguousarray(pictures.recolour(pictures.rebit(pixels, 8), channels)), ""
+    if how.half is not None:
+        middle = pixels.shape[1] // 2
+        pixels = pixels[:, :middle] if how.half == "left" else pixels[:, pixels.shape[1] - middle :]
+    if min(pixels.shape[:2]) < (1 if how.enlarge else how.least):
+        return None, f"smaller than {how.least} pixels"
+    pixels = pictures.recolour(pictures.rebit(pixels, 8), how.channels)
+    return np.ascontiguousarray(sized(pixels, how.least, how.most)), ""
 
 
-def crops(shelf: Shelf, rows: Tensor, size: int) -> Tensor:
-    """A crop of each of some pictures, anywhere in it, turned and flipped: (n, channels, size, size) in [-1, 1].
+def sized(pixels: np.ndarray, least: int, most: int | None) -> np.ndarray:
+    """A picture (h, w, c) enlarged until its shorter side has `least` pixels, or made smaller until it has `most`."""
+    short = min(pixels.shape[:2])
+    wanted = max(min(short, most or short), least)
+    if wanted == short:
+        return pixels
+    height, width = (max(round(side * wanted / short), wanted) for side in pixels.shape[:2])
+    return pictures.fit(pixels, height, width)
 
-    Where, and how, is drawn from torch's own random numbers, for each row by itself (see `own_rows`).
+
+def places_in(count: int) -> Tensor:
+    """Numbers in [0, 1) that say where in each of `count` pictures a crop lies and which way it is turned (count, 3).
+
+    They are torch's own random numbers, for each row by itself (see `own_rows`).
     """
-    draws = own_rows(torch.rand, len(rows), 3)
+    return own_rows(torch.rand, count, 3)
+
+
+def crops(shelf: Shelf, rows: Tensor, size: int, ways: int = 8, drawn: Tensor | None = None) -> Tensor:
+    """A crop of each of some pictures, anywhere in it: (n, channels, size, size) in [-1, 1].
+
+    Args:
+        shelf: whose pictures are at least of that size.
+        rows: (n,) int64.
+        size: pixels of a side.
+        ways: 8 turned and mirrored, 2 mirrored, 1 as it is.
+        drawn: where, and which way; drawn now if not given. The same give the same crops of pictures of equal sizes.
+    """
     made = []
-    for row, (down, across, turn) in zip(rows.tolist(), draws.tolist(), strict=True):
+    for row, (down, across, turn) in zip(
+        rows.tolist(), (places_in(len(rows)) if drawn is None else drawn).tolist(), strict=True
+    ):
         _, height, width = shelf.places[row].tolist()
         top, left = int(down * (height - size + 1)), int(across * (width - size + 1))
         part = shelf.picture(row)[top : top + size, left : left + size]
-        way = int(8 * turn)
+        way = int(ways * turn) * 8 // ways
         part = np.rot90(part[:, ::-1] if way >= 4 else part, way % 4)
         made.append(torch.from_numpy(part.copy()))
     return torch.stack(made).permute(0, 3, 1, 2).float().div_(127.5).sub_(1).contiguous()

@@ -56,7 +56,7 @@ def edited(r: Round, what: str) -> Edited:
 def identity(r: Round) -> Tensor:
     """Pictures that are already of the wanted kind should stay as they are (Zhu et al., 2017, section 5.2)."""
     real = leaves(r.real)[0].detach()
-    return l1_loss(edited(r, "identity").edit(real), real)
+    return l1_loss(edited(r, "identity").edit(real).picture, real)
 
 
 def patch_nce(r: Round) -> Tensor:
@@ -67,8 +67,20 @@ def patch_nce(r: Round) -> Tensor:
 
 def identity_nce(r: Round) -> Tensor:
     """The same for pictures that are already of the wanted kind, given to the generator (Park et al., 2020, eq. 5)."""
-    raw, real = edited(r, "identity_nce"), leaves(r.real)[0].detach()
-    return contrast(raw.look(raw.edit(real)), raw.look(real), raw.heads)
+    again = edited(r, "identity_nce").edit(leaves(r.real)[0].detach())
+    return contrast(again.look(again.picture), again.features, again.heads)
+
+
+def flip_nce(r: Round) -> Tensor:
+    """As `patch_nce`, every other time for a mirrored original: what is made of it is to be the mirror image.
+
+    The equivariance that FastCUT asks for (Park et al., 2020, appendix C).
+    """
+    raw = edited(r, "flip_nce")
+    made = raw.look(leaves(r.fake)[0])
+    if r.cond is None or float(torch.rand(())) < 0.5:
+        return contrast(made, raw.features, raw.heads)
+    return contrast([part.flip(3) for part in made], raw.look(r.cond.flip(3)), raw.heads)
 
 
 def contrast(made: Sequence[Tensor], given: Sequence[Tensor], heads: Iterable[nn.Module]) -> Tensor:
@@ -114,6 +126,7 @@ TERMS = {
     "charbonnier": charbonnier,
     "colour": colour,
     "content": content,
+    "flip_nce": flip_nce,
     "identity": identity,
     "identity_nce": identity_nce,
     "patch_nce": patch_nce,

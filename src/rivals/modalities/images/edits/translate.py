@@ -11,7 +11,7 @@ from torch.nn.functional import interpolate
 from rivals.layers.norm import normal
 from rivals.layers.residual import Downsample, Upsample
 
-from .upscale import whole_multiple
+from .upscale import for_rectifiers, whole_multiple
 
 
 class Edited(NamedTuple):
@@ -25,7 +25,7 @@ class Edited(NamedTuple):
     features: tuple[Tensor, ...]
     heads: nn.ModuleList
     look: Callable[[Tensor], tuple[Tensor, ...]]
-    edit: Callable[[Tensor], Tensor]
+    edit: Callable[[Tensor], "Edited"]
 
 
 def conv(inputs: int, outputs: int, kernel: int) -> nn.Conv2d:
@@ -58,7 +58,7 @@ class ResnetEditor(nn.Module):
         width: features at full size; 64 as published.
         blocks: 9 as published for 256 pixels, 6 for 128.
         norm: "instance", "batch", "layer" or "none".
-        watched: how many maps PatchNCE compares, evenly between the picture and the last block; 0 for none.
+        watched: how many maps PatchNCE compares, evenly between the picture and the middle block; None for none.
         projected: width of the vectors that it compares.
     """
 
@@ -69,10 +69,11 @@ class ResnetEditor(nn.Module):
         width: int = 32,
         blocks: int = 6,
         norm: str = "instance",
-        watched: int = 5,
+        watched: int | None = 5,
         projected: int = 256,
     ) -> None:
         super().__init__()
+        self.multiple = 4
         down = [nn.Sequential(conv(seen, width, 7), normal(norm, width), nn.ReLU())]
         for inputs, outputs in ((width, 2 * width), (2 * width, 4 * width)):
             down.append(
@@ -86,7 +87,7 @@ class ResnetEditor(nn.Module):
         self.decoder = nn.Sequential(*up, conv(width, shape[0], 7), nn.Tanh())
         widths = [seen, width, 2 * width, *(blocks + 1) * [4 * width]]
         last = len(self.encoder) - blocks // 2
-        self.watched = [round(place * last / (watched - 1)) for place in range(watched)] if watched > 1 else []
+        self.watched = [round(place * last / max(watched - 1, 1)) for place in range(watched)] if watched else []
         self.heads = nn.ModuleList(
             nn.Sequential(nn.Linear(widths[place], projected), nn.ReLU(), nn.Linear(projected, projected))
             for place in self.watched
@@ -105,16 +106,16 @@ class ResnetEditor(nn.Module):
                 maps.append(x)
         return x, tuple(maps)
 
-    def edit(self, x: Tensor) -> Tensor:
-        """(n, seen, h, w) -> (n, channels, h, w)."""
-        return self(x.new_zeros(len(x), 0), x).picture
+    def edit(self, x: Tensor) -> Edited:
+        """(n, seen, h, w) in [-1, 1] -> pictures (n, channels, h, w) in [-1, 1]."""
+        last, maps = self.through(whole_multiple(x, 4))
+        picture = self.decoder(last)[..., : x.shape[2], : x.shape[3]]
+        return Edited(picture, maps, self.heads, self.look, self.edit)
 
     def forward(self, z: Tensor, cond: Tensor) -> Edited:
         """Z (n, 0), cond (n, seen, h, w) in [-1, 1] -> pictures in [-1, 1]."""
         del z
-        last, maps = self.through(whole_multiple(cond, 4))
-        picture = self.decoder(last)[..., : cond.shape[2], : cond.shape[3]]
-        return Edited(picture, maps, self.heads, self.look, self.edit)
+        return self.edit(cond)
 
 
 class UNet(nn.Module):
@@ -139,12 +140,14 @@ class UNet(nn.Module):
         residual: bool = False,
     ) -> None:
         super().__init__()
-        self.depth, self.residual, self.channels = depth, residual, shape[0]
+        self.multiple, self.residual, self.channels = 2**depth, residual, shape[0]
         widths = [min(width * 2**level, 8 * width) for level in range(depth + 1)]
         self.first = block(seen, widths[0], norm)
         self.down = nn.ModuleList(nn.Sequential(Downsample(a, a), block(a, b, norm)) for a, b in pairwise(widths))
         self.up = nn.ModuleList(block(a + b, a, norm) for a, b in reversed(list(pairwise(widths))))
         self.last = conv(widths[0], shape[0], 3)
+        if norm == "none":
+            for_rectifiers(self, 0.2)
         if residual:
             nn.init.zeros_(self.last.weight)
             nn.init.zeros_(self.last.bias)  # type: ignore[arg-type]
@@ -152,7 +155,7 @@ class UNet(nn.Module):
     def forward(self, z: Tensor, cond: Tensor) -> Tensor:
         """Z (n, 0), cond (n, seen, h, w) in [-1, 1] -> (n, channels, h, w), about in [-1, 1]."""
         del z
-        maps = [self.first(whole_multiple(cond, 2**self.depth))]
+        maps = [self.first(whole_multiple(cond, self.multiple))]
         for layer in self.down:
             maps.append(layer(maps[-1]))
         x = maps.pop()

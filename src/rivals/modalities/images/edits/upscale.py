@@ -13,6 +13,15 @@ from torch.nn.functional import interpolate, leaky_relu, pad, pixel_shuffle, pix
 SLOPE = 0.2
 
 
+def for_rectifiers(module: nn.Module, slope: float) -> None:
+    """Weights with which numbers keep their spread from layer to layer though nothing normalises (He et al., 2015)."""
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d):
+            nn.init.kaiming_normal_(part.weight, slope)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
+
+
 class DenseBlock(nn.Module):
     """Five convolutions, each of which sees all before it (Wang et al., 2018, ESRGAN, figure 4)."""
 
@@ -21,11 +30,9 @@ class DenseBlock(nn.Module):
         for number in range(1, 5):
             setattr(self, f"conv{number}", nn.Conv2d(width + (number - 1) * growth, growth, 3, 1, 1))
         self.conv5 = nn.Conv2d(width + 4 * growth, width, 3, 1, 1)
-        for part in self.modules():
-            if isinstance(part, nn.Conv2d):  # a tenth of the usual weights: the sum of many blocks stays small
-                nn.init.kaiming_normal_(part.weight, SLOPE)
-                nn.init.zeros_(part.bias)  # type: ignore[arg-type]
-                part.weight.data.mul_(0.1)
+        for_rectifiers(self, SLOPE)
+        for part in self.children():
+            part.weight.data.mul_(0.1)  # type: ignore[operator]  # the sum of many blocks stays small
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, width, h, w) -> the same shape."""
@@ -63,7 +70,7 @@ class RRDB(nn.Module):
         self, shape: tuple[int, int, int], seen: int, scale: int = 4, width: int = 64, blocks: int = 6, growth: int = 32
     ) -> None:
         super().__init__()
-        self.folded = fold_of(scale)
+        self.folded = self.multiple = fold_of(scale)
         self.conv_first = nn.Conv2d(seen * self.folded**2, width, 3, 1, 1)
         self.body = nn.Sequential(*(ResidualDense(width, growth) for _ in range(blocks)))
         self.conv_body = nn.Conv2d(width, width, 3, 1, 1)
@@ -123,14 +130,14 @@ class Compact(nn.Module):
         channels = shape[0]
         if seen != channels:
             raise ValueError(f"compact makes as many channels as it is given, not {channels} of {seen}")
-        self.scale = scale
+        self.scale, self.multiple = scale, 1
         layers: list[nn.Module] = [nn.Conv2d(seen, width, 3, 1, 1), nn.PReLU(width)]
         for _ in range(depth):
             layers += [nn.Conv2d(width, width, 3, 1, 1), nn.PReLU(width)]
         last = nn.Conv2d(width, channels * scale**2, 3, 1, 1)
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)  # type: ignore[arg-type]
         self.body = nn.ModuleList([*layers, last])
+        for_rectifiers(self, 0.25)  # PReLU's slope at first
+        nn.init.zeros_(last.weight)
 
     def forward(self, z: Tensor, cond: Tensor) -> Tensor:
         """Z (n, 0), cond (n, channels, h, w) in [-1, 1] -> (n, channels, scale h, scale w), about in [-1, 1]."""

@@ -1,0 +1,298 @@
+"""The judge of pictures of one kind turned into another, without pairs: sets against sets, in both directions."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import rivals
+from rivals.engine.data import spread
+from rivals.engine.model import Model
+from rivals.judging.compare import frechet, kernel, mmd, total_variance
+from rivals.judging.interval import frechet_interval
+from rivals.judging.protocol import Card
+from rivals.judging.verdict import INTERVAL, kernel_distance
+from rivals.modalities.images.features import extractor
+from rivals.modalities.images.spaces import Extractor, digest
+
+from .baselines import Editor, matched
+from .judge_parts import (
+    HELD_OUT,
+    SEED,
+    SHOWN,
+    WHOLE,
+    Judged,
+    Tell,
+    check_space,
+    distance_words,
+    editor_of,
+    silent,
+    space_for_crops,
+)
+from .modality import Edits
+from .pages import Shown, write_pictures
+from .scores import Scores, as_given, guards_unpaired, mean_scores, unlikeness
+from .sets import CROP, crops_of
+from .store import Shelf, middle
+
+QUICK, FEW, FULL = 48, 16, 200  # pictures of each kind: of a quick verdict, at the least, of the whole one
+SIDE = 256  # pixels at most, and no more than twice the crops that were learned from
+WIDE = 1024  # pixels at most of pictures of a kind of which there are few
+IDENTITY = 24  # pictures that the identity error is taken on
+MANY = 20  # pictures of a kind, from which on whole ones are compared rather than their crops
+CROPS = 64  # of one picture, where crops are compared
+FEWEST = 4  # pictures or crops of a set; of fewer, mirror images are taken too
+Pictures = Sequence[Tensor]
+SETS = ("fd", "fd_share", "kid")
+
+
+@dataclass(frozen=True)
+class UnpairedJudge:
+    """Judges models that turn pictures of one kind into another.
+
+    Args:
+        source: pictures that are given.
+        target: pictures of the wanted kind.
+        edits: what is asked of pictures.
+        validation: rows of both for quick verdicts.
+        held_out: rows of both for the verdict.
+        space: the feature space.
+        split: which part of the data the held-out rows are.
+        tell: called with progress.
+        seed: of what is drawn for intervals.
+        most: pictures of each kind in the verdict.
+    """
+
+    source: Shelf
+    target: Shelf
+    edits: Edits
+    validation: tuple[Tensor, Tensor]
+    held_out: tuple[Tensor, Tensor]
+    space: str
+    split: str = HELD_OUT
+    tell: Tell = silent
+    seed: int = SEED
+    most: int = FULL
+
+    def __post_init__(self) -> None:
+        check_space(self.space)
+
+    @classmethod
+    def of(
+        cls,
+        source: Shelf,
+        target: Shelf,
+        edits: Edits,
+        tell: Tell = silent,
+        *,
+        validation: tuple[Tensor, Tensor] | None = None,
+        space: str | None = None,
+    ) -> "UnpairedJudge":
+        """A judge by what is held out; a kind of which nothing is (a painting or two) is judged by all of it.
+
+        Quick verdicts take `validation`, rows of source and target that nothing is learned from; if not given, every
+        fourth of the held-out rows, which are then no part of the verdict.
+        """
+        held = [shelf.held_out if len(shelf.held_out) else shelf.train for shelf in (source, target)]
+        if validation is None:
+            fourth = [rows[::4] if len(rows) >= 8 else rows for rows in held]
+            validation = fourth[0], fourth[1]
+            held = [rows[torch.arange(len(rows)) % 4 > 0] if len(rows) >= 8 else rows for rows in held]
+        return cls(source, target, edits, validation, (held[0], held[1]), space or space_for_crops(), tell=tell)
+
+    def side(self, shelf: Shelf, *, quick: bool = False) -> int:
+        """Pixels a side of a kind's pictures, at most: those of a few paintings are all looked at, crop by crop."""
+        if len(shelf.places) < MANY:
+            return WIDE
+        return (
+            max(self.edits.crop, 2 * CROP if len(self.target.places) < MANY else 0)
+            if quick
+            else (min(SIDE, 2 * self.edits.crop))
+        )
+
+    @cached_property
+    def extractor(self) -> Extractor:
+        """The feature space."""
+        return extractor(self.space, tell=self.tell)
+
+    @cached_property
+    def wanted(self) -> tuple[list[Tensor], Tensor]:
+        """Pictures of the wanted kind for quick verdicts, and features of them or of their crops."""
+        rows = spread(self.validation[1], QUICK)
+        pictures = cut(self.target, rows, self.side(self.target, quick=True))
+        return pictures, self.features(pictures, whole=len(pictures) >= MANY)
+
+    def features(self, pictures: Pictures, *, whole: bool) -> Tensor:
+        """Features of pictures or of their crops (n, d)."""
+        parts = pictures if whole else [some for x in pictures if len(some := crops_of(x, CROPS))] or pictures
+        if sum(map(len, parts)) < FEWEST:
+            parts = [turned for part in parts for turned in (part, part.flip(3), part.flip(2), part.flip(2, 3))]
+        return torch.cat([self.extractor.embed(part) for part in parts])
+
+    def quick(self, model: Model, seed: int, share: float) -> dict[str, float]:
+        """`fd`, `fd_share` and `kid` of edited validation pictures against wanted ones, and the guard rails."""
+        wanted, real = self.wanted
+        order = torch.randperm(len(self.validation[0]), generator=torch.Generator().manual_seed(seed))
+        rows = self.validation[0][order[: max(round(share * QUICK), FEW)]]
+        given = cut(self.source, rows, self.side(self.source, quick=True))
+        run = editor_of(model, self.edits)
+        made = [run(x) for x in given]
+        fake = self.features(made, whole=len(wanted) >= MANY)
+        found = frechet(fake, real)
+        scores = {"fd": found, "fd_share": 100 * found / (total_variance(real) or 1.0), "kid": mmd(fake, real)}
+        return scores | guards_unpaired(made, given, wanted)
+
+    def final(self, model: Model, folder: Path) -> dict[str, Any]:
+        """The verdict on held-out pictures; some of them go to the folder `pictures` of the run's."""
+        judged = self.judged(model, name=str(folder))
+        write_pictures(folder, judged.shown)
+        return judged.verdict
+
+    def judged(self, model: Model, *, name: str, state: str = "last") -> Judged:
+        """The verdict on a model, both ways where it goes both ways, beside unedited and recoloured pictures."""
+        rows = [spread(some, self.most) for some in self.held_out]
+        shelves = (self.source, self.target)
+        there = [cut(shelf, some, self.side(shelf)) for shelf, some in zip(shelves, rows, strict=True)]
+        learned = [
+            cut(shelf, spread(shelf.train, len(some)), self.side(shelf))
+            for shelf, some in zip(shelves, rows, strict=True)
+        ]
+        found, shown = self.direction(editor_of(model, self.edits), there[0], there[1], learned[1], "the model")
+        verdict = {**found, "directions": {}}
+        sheets = {"edit": shown}
+        if self.edits.back:
+            run = editor_of(model, self.edits, back=True)
+            verdict["directions"]["back"], sheets["back"] = self.direction(
+                run, there[1], there[0], learned[0], "the way back"
+            )
+        verdict |= {
+            "notes": list(notes(there)),
+            "protocol": self.protocol(there),
+            "card": asdict(self.card(model, name, state, there)),
+            "same": False,
+        }
+        return Judged(verdict, sheets)
+
+    def direction(
+        self, run: Editor, given: Pictures, wanted: Pictures, learned: Pictures, who: str
+    ) -> tuple[dict[str, Any], tuple[Shown, ...]]:
+        """One way: scores of what is made of what is given, against wanted pictures; and pictures to show.
+
+        `learned` are training pictures of the wanted kind: for the floor, and for the histograms that are matched.
+        """
+        whole = len(wanted) >= MANY
+        real = self.features(wanted, whole=whole)
+        made = self.told(run, given, who)
+        channels = made[0].shape[1]
+        same = wanted[:IDENTITY] if wanted[0].shape[1] == given[0].shape[1] == channels else ()
+        plain = [as_given(x, channels, x.shape[2:]) for x in given]
+        ways: dict[str, tuple[Pictures, Pictures]] = {
+            "": (made, [run(x) for x in same]),
+            "nothing done": (plain, same),
+            "histogram matching": (list(matched(plain, learned)), list(matched(same, learned))),
+        }
+        found = {}
+        for way, (edited, kept) in ways.items():
+            self.tell({"kind": "comparing", "what": way or who})
+            sets = distances(self.features(edited, whole=whole), real, self.seed)
+            each = {"content": torch.cat([unlikeness(x, y) for x, y in zip(edited, plain, strict=True)])}
+            if same:
+                each["identity"] = torch.stack(
+                    [127.5 * (x - y).double().abs().mean() for x, y in zip(kept, same, strict=True)]
+                )
+            means = mean_scores(each)
+            found[way] = Scores(sets.scores | means.scores, sets.intervals | means.intervals)
+        floor = distances(self.features(learned, whole=whole), real, self.seed)
+        few = spread(torch.arange(len(given)), SHOWN).tolist()
+        verdict = {
+            **found.pop("")._asdict(),
+            "floor": floor.scores,
+            "baselines": {way: scores._asdict() for way, scores in found.items()},
+            "guards": guards_unpaired(made, plain, wanted),
+        }
+        return verdict, tuple(Shown(plain[n], made[n]) for n in few)
+
+    def told(self, run: Editor, given: Pictures, who: str) -> Sequence[Tensor]:
+        """What somebody makes of pictures, with progress."""
+        made = []
+        for number, x in enumerate(given, 1):
+            made.append(run(x))
+            self.tell({"kind": "embedding", "what": f"pictures by {who}", "done": number, "total": len(given)})
+        return made
+
+    def protocol(self, there: Sequence[Pictures]) -> dict[str, Any]:
+        """What the numbers mean."""
+        space, whole = self.extractor, len(there[1]) >= MANY
+        return {
+            "pictures": f"{len(there[0])} given and {len(there[1])} of the wanted kind, of the {self.split}, the "
+            f"middle of each, at most {self.side(self.source)} pixels a side",
+            "distance": f"FD[{space.name}] and KD[{space.name}] between features of "
+            f"{'pictures' if whole else f'crops of {CROP} pixels'} made and of the wanted kind; fd_share is percent "
+            "of the latter's total variance",
+            "content": f"mean over pictures of what lies between each and what was made of it: {distance_words()}",
+            "identity": f"mean absolute change of {IDENTITY} pictures, at most, that are already of the wanted kind",
+            "floor": "the same distances of as many training pictures of the wanted kind",
+            "histogram matching": "channel by channel, each to a training picture of the wanted kind in turn",
+            "extractor": space.name,
+            "extractor_sha256": space.digest,
+            "resizer": space.resizer,
+            "held_out": len(there[1]),
+        }
+
+    def card(self, model: Model, name: str, state: str, there: Sequence[Pictures]) -> Card:
+        """What the numbers stand on."""
+        return Card(
+            fakes=name,
+            fakes_sha256=digest(model.network),
+            fake_count=len(there[0]),
+            weights="running average",
+            state=state,
+            conditions=f"pictures of {self.source.found.source}",
+            data=self.target.found.source,
+            data_sha256=f"{self.source.content} {self.target.content}",
+            split=self.split,
+            real_count=len(there[1]),
+            train_count=0,
+            size=f"at most {self.side(self.source)} pixels a side",
+            extractor=self.extractor.name,
+            extractor_sha256=self.extractor.digest,
+            resizer=self.extractor.resizer,
+            seed=self.seed,
+            interval=INTERVAL,
+            version=rivals.__version__,
+        )
+
+
+def cut(shelf: Shelf, rows: Tensor, side: int) -> list[Tensor]:
+    """The middles of some pictures, each (1, channels, h, w) in [-1, 1]."""
+    return [middle(shelf, row, side, WHOLE) for row in rows.tolist()]
+
+
+def distances(a: Tensor, b: Tensor, seed: int) -> Scores:
+    """`fd`, `fd_share` and `kid` of features (n, d) against others (m, d), with their intervals."""
+    found, varied = frechet_interval(a, b), total_variance(b) or 1.0
+    kid, spans = kernel_distance(kernel(a, b, seed=seed), a, b, seed)
+    edges = [found.low, found.high]
+    return Scores(
+        {"fd": found.value, "fd_share": 100 * found.value / varied, **kid},
+        {
+            "fd": edges,
+            "fd_share": [100 * end / varied for end in edges],
+            **{name: [span.low, span.high] for name, span in spans.items()},
+        },
+    )
+
+
+def notes(there: Sequence[Pictures]) -> list[str]:
+    """What should be known beside the numbers."""
+    few = min(len(there[0]), len(there[1]))
+    told = []
+    if len(there[1]) < MANY:
+        told.append(f"There are {len(there[1])} pictures of the wanted kind: crops were compared, not whole pictures.")
+    if few < 50:
+        told.append(f"Distances of {few} pictures are biased upwards and vary much: compare them at equal counts only.")
+    return told

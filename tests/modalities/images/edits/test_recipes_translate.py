@@ -1,0 +1,119 @@
+"""Recipes for pictures turned into others: every method plays, sizes fit, settings are checked."""
+
+from dataclasses import asdict, replace
+from itertools import repeat
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from rivals.engine.build import build_game, build_optimizers, build_pace
+from rivals.engine.errors import RequestError
+from rivals.engine.methods import METHODS
+from rivals.engine.schedule import Budget
+from rivals.engine.train import Training, rounds
+from rivals.engine.types import Batch
+from rivals.modalities.images.cache import survey
+from rivals.modalities.images.edits import terms_style
+from rivals.modalities.images.edits.cycle import Pair
+from rivals.modalities.images.edits.methods_translate import TRANSLATION
+from rivals.modalities.images.edits.modality import Edits
+from rivals.modalities.images.edits.recipes_translate import (
+    PLAYS,
+    SETTINGS,
+    choose_edits,
+    choose_recipe,
+    needs,
+    settings,
+)
+
+CPU = torch.device("cpu")
+TASK_OF = {name: task for task, names in PLAYS.items() for name in names}
+
+
+def edits_of(task, **more):
+    return Edits(task, crop=32, damage={**settings(task, {}), "shorter": 36}, **more)
+
+
+def small(recipe, edits):
+    generator = {**recipe.generator.options, "width": 4}
+    generator |= {name: 1 for name in ("blocks", "depth") if name in generator}
+    critic = {**recipe.critic.options, "width": 4}
+    sides = {
+        "generator": replace(recipe.generator, options=generator),
+        "critic": replace(recipe.critic, options=critic),
+    }
+    return replace(recipe, data=asdict(edits), batch=2, **sides)
+
+
+@pytest.mark.parametrize(("name", "task"), [*TASK_OF.items(), ("r3gan", "pairs"), ("hinge", "unpaired")])
+def test_every_method_plays_two_rounds_and_both_sides_move(name, task, monkeypatch):
+    monkeypatch.setattr(terms_style, "maps", lambda x: [x, x.square(), x, x])
+    edits = edits_of(task, back=name == "cyclegan")
+    method = TRANSLATION.get(name) or METHODS[name]
+    recipe = small(choose_recipe(edits, name, method, CPU, None, 2).recipe, edits)
+    game = build_game(recipe, edits)
+    before = [part.clone() for side in (game.generator, game.critic) for part in side.parameters()]
+    a, b = torch.rand(2, 3, 32, 32) * 2 - 1, torch.rand(2, 3, 32, 32) * 2 - 1
+    batch = Batch(Pair(b, a), torch.cat([a, b], 1)) if edits.back else Batch(b, a)
+    training = Training.of(game, build_optimizers(recipe, game))
+    played = list(rounds(training, repeat(batch), Budget(2, None), pace=build_pace(recipe), seed=0))
+    assert len(played) == 2
+    assert all(torch.isfinite(value) for each in played for value in each.losses.values())
+    terms = {name.removeprefix("generator/") for name in played[0].losses if name.startswith("generator/")}
+    usual = {"pairs": "pixels", "unpaired": "patch_nce"}
+    assert set(method.generator_terms) | ({usual[task]} if name in METHODS else set()) <= terms
+    after = [part for side in (game.generator, game.critic) for part in side.parameters()]
+    moved = [not torch.equal(*pair) for pair in zip(before, after, strict=True)]
+    assert sum(moved) > 0.6 * len(moved), "biases before an instance norm have no effect; all else has"
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("name", TASK_OF)
+def test_networks_can_be_built_at_every_crop(name, device):
+    for crop in (32, 64, 128, 256):
+        edits = replace(edits_of(TASK_OF[name], back=name == "cyclegan"), crop=crop)
+        recipe = choose_recipe(edits, name, TRANSLATION[name], torch.device(device), 10, None).recipe
+        needed = needs(replace(recipe, data=asdict(edits)), edits)
+        assert needed.generator.parameters > 10_000
+        assert needed.flops > 0
+
+
+def test_terms_that_run_the_generator_again_are_counted():
+    edits = edits_of("unpaired")
+    counted = [
+        needs(choose_recipe(edits, name, TRANSLATION[name], CPU, 10, None).recipe, edits) for name in ("fastcut", "cut")
+    ]
+    assert counted[1].flops > 1.5 * counted[0].flops
+    assert counted[1].memory > counted[0].memory
+
+
+def test_every_method_says_where_it_is_from():
+    assert set(TASK_OF) == set(TRANSLATION)
+    for method in TRANSLATION.values():
+        assert method.url.startswith("https://arxiv.org/abs/")
+        assert method.title
+        assert ", 20" in method.paper
+        assert "G" in method.formula
+
+
+@pytest.mark.parametrize("task", SETTINGS)
+def test_settings_are_checked(task):
+    assert settings(task, {"ways": 8})["ways"] == 8
+    for name, value in (("ways", 4), ("ways", True), ("shorter", 3), ("shorter", "x"), ("colour", 1)):
+        with pytest.raises(RequestError, match=name):
+            settings(task, {name: value})
+
+
+@pytest.mark.parametrize(("size", "crop"), [(200, 64), (50, 48), (20, 32)])
+def test_crops_fit_the_pictures(size, crop, tmp_path):
+    for number in range(5):
+        Image.fromarray(np.full((size, 2 * size, 3), number, np.uint8)).save(tmp_path / f"{number}.png")
+    looked = survey(tmp_path, learning=False)
+    edits = choose_edits("unpaired", {}, (looked, looked), False, CPU, 10)
+    assert edits.crop == crop
+    assert edits.damage["shorter"] == crop + crop // 8
+    assert choose_edits("style", {}, (looked, looked), False, CPU, 10).damage["shorter"] == 2 * crop
+    assert choose_edits("unpaired", {"crop": 128}, (looked, looked), False, CPU, 10).damage["shorter"] == 144
+    assert choose_edits("unpaired", {}, (looked, looked), False, CPU, 60).crop == {200: 128}.get(size, crop)

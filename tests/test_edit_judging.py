@@ -1,0 +1,138 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from typer.testing import CliRunner
+
+import rivals
+from rivals.cli import app
+from rivals.edit_judging import judge_edits
+from rivals.engine.build import build_network
+from rivals.engine.errors import RequestError
+from rivals.engine.model import Model
+from rivals.engine.recipe import Use
+from rivals.kinds import modality_of
+from rivals.modalities.images.cache import survey
+from rivals.modalities.images.edits import scores, sets
+from rivals.modalities.images.edits.modality import Edits
+from rivals.modalities.images.edits.store import load
+from rivals.modalities.images.edits.tasks import TASKS, settings
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch):
+    monkeypatch.setattr(scores, "installed", lambda: False)
+    monkeypatch.setattr(sets, "TIMES", 4)
+
+
+def photos(folder, count=12, size=(48, 56), mode="RGB", seed=0):
+    folder.mkdir(parents=True)
+    random = np.random.default_rng(seed)
+    for number in range(count):
+        small = Image.fromarray(random.integers(0, 255, (7, 7, 3), np.uint8))
+        small.resize(size, Image.Resampling.BICUBIC).convert(mode).save(folder / f"{number:02}.png")
+    return folder
+
+
+def run_of(folder, task="super-resolution", source=None, *, channels=3, generator=None, **more):
+    """A run's folder with a network that has learned nothing."""
+    scale = 2 if task == "super-resolution" else 1
+    seen = TASKS[task].seen(channels) if task in TASKS else channels
+    damage = settings(task, {}) if task in TASKS else {"ways": 2}
+    edits = Edits(task, channels, seen, scale, 32, damage, **more)
+    use = generator or (
+        Use("compact", {"width": 8, "depth": 1}) if scale > 1 else Use("unet", {"width": 8, "depth": 1})
+    )
+    torch.manual_seed(0)
+    network = build_network(use, edits.generators, "generator", latent=0, **edits.common())
+    Model(network, edits, "edits", use, 0, {}).save(folder / "model")
+    about = {"format": 1, "source": str(source), "features": "random"}
+    if source is not None:
+        about["data_sha256"] = load(survey(source, learning=False), channels, 32).content
+    (folder / "run.json").write_text(json.dumps(about))
+    (folder / "modality.json").write_text((folder / "model" / "model.json").read_text())
+    return folder
+
+
+def test_a_run_is_judged_on_its_own_held_out_pictures_and_on_others(tmp_path):
+    source = photos(tmp_path / "good")
+    run = run_of(tmp_path / "run", source=source)
+    assert modality_of(run) == "edits"
+    own = rivals.judge(run)
+    held = load(survey(source, learning=False), 3, 32).held_out
+    assert own["card"]["split"] == "held-out part"
+    assert 0 < own["card"]["real_count"] <= len(held)
+    assert set(own["baselines"]) == {"nearest", "bicubic"}
+    others = rivals.judge(run, photos(tmp_path / "others", seed=1), count=5, seed=3)
+    assert others["card"]["split"] == "all"
+    assert others["card"]["real_count"] == 5
+    assert others["card"]["seed"] == 3
+
+
+def test_the_command_prints_a_table_and_writes_a_page(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = run_of(tmp_path / "run", "denoise", photos(tmp_path / "good"))
+    told = CliRunner().invoke(app, ["judge", str(run), "--against", str(photos(tmp_path / "others", 6, seed=2))])
+    assert told.exit_code == 0, told.output
+    assert "median filter" in told.output
+    assert "PSNR" in told.output
+    (page,) = (tmp_path / "runs").glob("judge-run-against-others.html")
+    assert 'class="versus"' in page.read_text(encoding="utf-8")
+    found = CliRunner().invoke(app, ["judge", str(run), "--json"])
+    assert json.loads(found.stdout)["scores"]["psnr"] > 0
+
+
+def test_pictures_that_have_changed_are_refused(tmp_path):
+    source = photos(tmp_path / "good")
+    run = run_of(tmp_path / "run", source=source)
+    (source / "00.png").unlink()
+    with pytest.raises(RequestError, match="nobody knows which it has seen"):
+        rivals.judge(run)
+
+
+def test_small_pictures_are_left_out_and_others_are_recoloured_and_both_is_said(tmp_path):
+    run = run_of(tmp_path / "run", "denoise", photos(tmp_path / "good"))
+    others = photos(tmp_path / "others", 6, mode="L", seed=1)
+    Image.new("L", (20, 20)).save(others / "small.png")
+    notes = " ".join(rivals.judge(run, others)["notes"])
+    assert "smaller than 32 pixels" in notes
+    assert "The pictures are grey and were judged as colour" in notes
+    with pytest.raises(RequestError, match="smaller than 32 pixels"):
+        rivals.judge(run, photos(tmp_path / "tiny", 6, (16, 16)))
+
+
+def test_nothing_can_be_judged_against_a_run_that_edits(tmp_path):
+    run = run_of(tmp_path / "run", source=photos(tmp_path / "good"))
+    with pytest.raises(RequestError, match="makes none of its own"):
+        rivals.judge(tmp_path / "good", run)
+
+
+def test_pairs_are_judged_on_pairs(tmp_path):
+    run = run_of(tmp_path / "run", "pairs")
+    with pytest.raises(RequestError, match="--against"):
+        judge_edits(run)
+    for folder in ("a", "b"):
+        photos(tmp_path / "pairs" / folder, 6)
+    found = judge_edits(run, tmp_path / "pairs")
+    assert found["baselines"]["nothing done"]["scores"]["psnr"] == scores.MOST_DECIBELS
+    assert found["card"]["real_count"] == 6
+
+
+def test_two_kinds_are_judged_in_two_folders(tmp_path):
+    small = Use("resnet", {"width": 4, "blocks": 1, "watched": 2, "projected": 8})
+    run = run_of(tmp_path / "run", "unpaired", generator=small)
+    with pytest.raises(RequestError, match="two are needed"):
+        judge_edits(run, photos(tmp_path / "one"))
+    photos(tmp_path / "kinds" / "a", 24)
+    photos(tmp_path / "kinds" / "b", 24, seed=5)
+    found = judge_edits(run, tmp_path / "kinds", page=tmp_path / "page.html")
+    assert {"fd", "kid", "content", "identity"} <= set(found["scores"])
+    assert (tmp_path / "page.html").exists()
+
+
+def test_a_style_run_has_its_verdict_from_training(tmp_path):
+    run = run_of(tmp_path / "run", "style")
+    with pytest.raises(RequestError, match="when it is trained"):
+        judge_edits(run, photos(tmp_path / "one"))
