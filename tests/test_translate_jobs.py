@@ -10,6 +10,7 @@ from PIL import Image
 
 import rivals
 from rivals import api
+from rivals.engine.between import Beat
 from rivals.engine.errors import RequestError
 from rivals.modalities.images.edits.modality import edit
 
@@ -111,7 +112,8 @@ def test_two_kinds_of_pictures_without_pairs(method, kinds, learn, tmp_path, log
 
 
 @pytest.mark.parametrize("method", ["cut", "cyclegan"])
-def test_a_run_broken_off_and_resumed_ends_with_the_same_bytes(method, kinds, learn, tmp_path):
+def test_a_run_broken_off_and_resumed_ends_with_the_same_bytes(method, kinds, learn, tmp_path, monkeypatch):
+    monkeypatch.setattr(Beat, "log_due", lambda beat: True)  # every round is told of, however fast the machine
     learn(kinds[0], tmp_path / "whole", onto=kinds[1], method=method, seed=3)
     with pytest.raises(KeyboardInterrupt):
         learn(kinds[0], tmp_path / "broken", onto=kinds[1], method=method, seed=3, tell=StopAt())
