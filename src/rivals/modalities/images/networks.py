@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from rivals.engine.types import Verdict
 from rivals.layers.condition import Head, LabelledNoise, Planes
+from rivals.layers.dropout import Dropout
 from rivals.layers.norm import WholeBatchNorm, normal
 from rivals.layers.residual import (
     Downsample,
@@ -88,7 +89,7 @@ class PerceptronCritic(nn.Module):
         sizes = [math.prod(shape) + (math.prod(shape[1:]) if self.planes else 0), 4 * width, 2 * width, width]
         layers: list[nn.Module] = [nn.Flatten()]
         for inputs, outputs in pairwise(sizes):
-            layers += [nn.Linear(inputs, outputs), nn.LeakyReLU(0.2, inplace=True), nn.Dropout(dropout)]
+            layers += [nn.Linear(inputs, outputs), nn.LeakyReLU(0.2, inplace=True), Dropout(dropout)]
         self.layers = nn.Sequential(*layers)
         self.head = Head(width, classes, condition)
 

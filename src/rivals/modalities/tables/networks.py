@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import smooth_l1_loss
 
 from rivals.engine.types import Verdict
+from rivals.layers.dropout import Dropout
 
 from .layout import Layout, with_given
 from .told import Told, asked_places
@@ -111,7 +112,7 @@ class Guess(nn.Module):
         layers: list[nn.Module] = []
         for number in range(4):
             inputs = len(others) if number == 0 else width
-            layers += [nn.Linear(inputs, width), nn.LeakyReLU(0.2), nn.Dropout(0.5)]
+            layers += [nn.Linear(inputs, width), nn.LeakyReLU(0.2), Dropout(0.5)]
         self.body = nn.Sequential(*layers, nn.Linear(width, len(own)))
 
     def forward(self, rows: Tensor) -> Tensor:
@@ -171,7 +172,7 @@ class RowCritic(nn.Module):
         layers: list[nn.Module] = []
         for number in range(depth):
             layers += [nn.Linear(width, width)] if number else []
-            layers += [nn.LeakyReLU(0.2), nn.Dropout(dropout)] if dropout else [nn.LeakyReLU(0.2)]
+            layers += [nn.LeakyReLU(0.2), Dropout(dropout)] if dropout else [nn.LeakyReLU(0.2)]
         self.body = nn.Sequential(*layers)
         self.head = nn.Linear(width, 1)
 
