@@ -32,9 +32,15 @@ def centre(data: str) -> float:
 
 
 def arms(data: str) -> dict[str, dict[str, str]]:
-    """Settings by name."""
-    fixed = {f"x{factor:g}": f"{factor * centre(data):.3g}" for factor in FACTORS}
-    return {"auto": {}} | {name: {"critic_terms.r1": v, "critic_terms.r2": v} for name, v in fixed.items()}
+    """Settings by name: fixed weights that fall to a tenth along the same curve as the chosen one."""
+    found: dict[str, dict[str, str]] = {"auto": {}}
+    for factor in FACTORS:
+        weight = factor * centre(data)
+        ends = {"start": f"{weight:.3g}", "stop": f"{weight / 10:.3g}"}
+        found[f"x{factor:g}"] = {
+            f"critic_terms.{name}.{end}": value for name in ("r1", "r2") for end, value in ends.items()
+        }
+    return found
 
 
 def one(*, data: str, arm: str, seed: int, steps: int, folder: Path, space: str, threads: int) -> dict:
