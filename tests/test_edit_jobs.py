@@ -143,6 +143,8 @@ def test_training_begins_with_the_weights_of_another_run(restore, tmp_path):
 
     assert (made(again) - made(first)).abs().max() < 1e-5
     assert (made(other) - made(first)).abs().max() > 1e-4
+    with pytest.raises(RequestError, match="the weights don't fit unet: size mismatch"):
+        restore("wider", start=tmp_path / "first", steps=1, changes={"generator.options.width": "9"})
 
 
 def test_training_begins_with_a_file_that_other_programs_know(restore, tmp_path):
@@ -176,6 +178,7 @@ def test_training_begins_with_a_file_that_other_programs_know(restore, tmp_path)
         ({"task": "denoise", "changes": {"data.damage.sigmas": "3"}}, r"no setting of denoise 'sigmas': did you mean"),
         ({"task": "denoise", "changes": {"data.width": "3"}}, r"data.width: no such setting"),
         ({"task": "super-resolution", "scale": 7, "changes": {"data.crop": "null"}}, r"crops of 56 at least"),
+        ({"task": "super-resolution", "scale": 5, "changes": {"data.crop": "35"}}, r"data.crop lies between 40 and"),
         ({"task": "denoise", "start": "none.pth"}, r"is a pickle.*weights_only=True"),
         ({"task": "denoise", "start": "none.safetensors"}, r"no run's folder and no .safetensors"),
         ({"task": "denoise", "style": ["a.png"]}, r"denoise is learned from good pictures alone"),

@@ -36,9 +36,9 @@ def photos(folder, count=12, size=(48, 56), mode="RGB", seed=0):
     return folder
 
 
-def run_of(folder, task="super-resolution", source=None, *, channels=3, generator=None, **more):
+def run_of(folder, task="super-resolution", source=None, *, channels=3, generator=None, scale=2, **more):
     """A run's folder with a network that has learned nothing."""
-    scale = 2 if task == "super-resolution" else 1
+    scale = scale if task == "super-resolution" else 1
     seen = TASKS[task].seen(channels) if task in TASKS else channels
     damage = settings(task, {}) if task in TASKS else {"ways": 2}
     edits = Edits(task, channels, seen, scale, 32, damage, **more)
@@ -84,12 +84,30 @@ def test_the_command_prints_a_table_and_writes_a_page(tmp_path, monkeypatch):
     assert json.loads(found.stdout)["scores"]["psnr"] > 0
 
 
-def test_pictures_that_have_changed_are_refused(tmp_path):
+def test_pictures_that_have_changed_and_unknown_spaces_are_refused(tmp_path):
     source = photos(tmp_path / "good")
     run = run_of(tmp_path / "run", source=source)
+    with pytest.raises(RequestError, match="no feature space 'nope'"):
+        rivals.judge(run, features="nope")
     (source / "00.png").unlink()
     with pytest.raises(RequestError, match="nobody knows which it has seen"):
         rivals.judge(run)
+
+
+def test_pictures_that_it_learned_from_are_known_wherever_they_lie(tmp_path):
+    source = photos(tmp_path / "good")
+    run = run_of(tmp_path / "run", source=source)
+    moved = source.rename(tmp_path / "moved")
+    assert rivals.judge(run, moved)["card"]["split"] == "held-out part"
+    with pytest.raises(RequestError, match="good"):
+        rivals.judge(run)
+
+
+def test_pictures_that_a_scale_does_not_divide_are_left_out(tmp_path):
+    run = run_of(tmp_path / "run", source=photos(tmp_path / "good"), scale=5)
+    others = photos(tmp_path / "others", 6, seed=1)
+    Image.new("RGB", (38, 38)).save(others / "small.png")
+    assert "smaller than 40 pixels" in " ".join(rivals.judge(run, others)["notes"])
 
 
 def test_small_pictures_are_left_out_and_others_are_recoloured_and_both_is_said(tmp_path):
@@ -129,6 +147,8 @@ def test_two_kinds_are_judged_in_two_folders(tmp_path):
     photos(tmp_path / "kinds" / "b", 24, seed=5)
     found = judge_edits(run, tmp_path / "kinds", page=tmp_path / "page.html")
     assert {"fd", "kid", "content", "identity"} <= set(found["scores"])
+    assert found["floor"] == {}, "all are judged, and none are left to compare them with"
+    assert found["baselines"]["histogram matching"]["scores"]["identity"] > 0, "no picture is matched to itself"
     assert (tmp_path / "page.html").exists()
 
 

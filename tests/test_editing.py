@@ -251,6 +251,10 @@ def test_pictures_in_memory_come_back_as_they_were_given():
     np.testing.assert_array_equal(made[..., 3], pixels[..., 3])
     image = rivals.edit(model, Image.fromarray(pixels))
     np.testing.assert_array_equal(np.asarray(image), made)
+    deep = Image.fromarray(pixels[..., 0].astype(np.uint16) * 257)
+    assert (deep.mode, rivals.edit(model, deep).mode) == ("I;16", "I;16")
+    assert np.asarray(rivals.edit(model, deep)).max() > 40000, "all of its range, not what 8 bits hold"
+    assert rivals.edit(model, Image.fromarray(pixels[..., :3]).quantize(8)).mode == "RGB"
     assert rivals.edit(model, pixels[..., 0]).shape == (20, 24)
     assert rivals.edit(model, pixels[..., :1]).shape == (20, 24, 1)
     holes = np.zeros((20, 24), bool)
@@ -282,7 +286,7 @@ def test_little_memory_means_pieces_and_the_same_picture():
 
 
 def test_too_little_memory_is_said_with_how_much_it_takes(folder):
-    with pytest.raises(RequestError, match=r"takes \d+ MB beside the program.* give more --memory"):
+    with pytest.raises(RequestError, match=r"takes \d+ MB before it reads a picture: give more --memory"):
         rivals.edit(model_of(), folder / "a.png", out=folder / "z.png", memory="1MB")
     with pytest.raises(RequestError, match="800MB"):
         rivals.edit(model_of(), folder / "a.png", out=folder / "z.png", memory="lots")
@@ -404,3 +408,26 @@ def test_a_large_picture_is_refused_before_it_is_read_where_memory_is_short(fold
         rivals.edit(model_of(), folder / "large.png", out=tmp_path / "b.png", memory="1GB")
     with pytest.raises(RequestError, match="too many for a TIFF"):
         saving.check_size(tmp_path / "a.tif", 40_000, 40_000)
+
+
+def test_the_working_folder_goes_beside_itself_and_no_name_is_refused(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    done = editing.edit(model_of(), ".")
+    assert {path.resolve().parent.parent for path in done.written} >= {folder.parent}
+    assert (folder.parent / "photos-edited" / "a.png").exists()
+    with pytest.raises(RequestError, match="no name"):
+        editing.edit(model_of(), [""])
+
+
+def test_other_files_of_one_name_are_no_obstacle(folder, tmp_path):
+    for ending in ("txt", "json"):
+        (folder / f"b.{ending}").write_text("about b.jpg")
+    done = editing.edit(model_of(), folder, out=tmp_path / "out")
+    assert tmp_path / "out" / "b.jpg" in done.written
+
+
+def test_a_mask_that_is_no_file_is_refused_before_it_is_read(folder, tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    for name in ("pipe.png", "nowhere.png"):
+        with pytest.raises(RequestError, match="no mask at"):
+            editing.edit(model_of("inpaint"), folder / "a.png", mask=tmp_path / name, out=tmp_path / "x.png")

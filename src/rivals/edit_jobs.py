@@ -56,7 +56,7 @@ def prepare(request: Request, stored: Mapping[str, Any] | None, device: torch.de
     recipe, reasons = going or chosen(request, task, looked, device, start)
     edits: Edits = from_plain(Edits, dict(recipe.data), "the recipe: data")
     if start is not None:
-        start.check(edits)
+        start.check(edits, recipe.generator)
     check_processes(recipe.batch, request.processes, device)
     needed = needs(recipe, edits)  # before decoding: what can't be done costs no time
     told = estimate(recipe, needed, device, "data.crop, or the networks' width")
@@ -165,7 +165,7 @@ def chosen(
         kept = dict(recipe.data)
         given = {**{name: kept[name] for name in ("channels", "crop") if name in kept}, **damage_of(kept), **given}
     scale = request.data.get("scale") if recipe is None else scale_of(task, recipe.data.get("scale"))
-    if scale is None and start is not None and start.scale > 1:
+    if scale is None and start is not None and start.scale > 1 and task == "super-resolution":
         scale = start.scale
     if start is not None and start.edits is not None and start.edits.task == task:
         given = {"channels": start.channels, **damage_of(asdict(start.edits)), **given}
@@ -183,7 +183,7 @@ def chosen(
             start=None if start is None else start.use,
         )
         recipe, reasons = choice.recipe, (why, *choice.reasons)
-    recipe = replace(recipe, data=asdict(edits))
+    recipe = replace(recipe, data=asdict(edits), generator=recipe.generator if start is None else start.use)
     for path, value in changes.items():
         if not path.startswith("data."):
             recipe = change(recipe, path, value)
@@ -208,7 +208,8 @@ def with_gamma(recipe: Recipe, edits: Edits, shelf: Shelf, given: tuple[str, ...
         return recipe
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        gamma = gamma_for(crops(shelf, shelf.train[torch.randint(len(shelf.train), (256,))], edits.crop))
+        rows, drawn = shelf.train[torch.randint(len(shelf.train), (256,))], torch.rand(256, 3)
+    gamma = gamma_for(crops(shelf, rows, edits.crop, drawn=drawn))  # the same in every process
     words = f"gamma {gamma:g} for {' and '.join(names)}, by the crops' total variance"
     tell({"kind": "event", "step": 0, "words": f"{words} (--set critic_terms.{names[0]}=... for another)"})
     return weighed(recipe, gamma, names)

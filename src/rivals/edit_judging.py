@@ -1,5 +1,6 @@
 """`rivals judge` for runs that edit pictures, on pictures of their own that they have not seen, or on others."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,14 +15,15 @@ from .engine.errors import RequestError
 from .jobs import open_folder
 from .modalities.images.cache import Survey, survey
 from .modalities.images.edits.judge import EditJudge
-from .modalities.images.edits.judge_parts import ALL, HELD_OUT, Judged, space_for_crops
+from .modalities.images.edits.judge_parts import ALL, HELD_OUT, WHOLE, Judged, space_for_crops
 from .modalities.images.edits.judge_unpaired import UnpairedJudge
 from .modalities.images.edits.modality import Edits
 from .modalities.images.edits.pairs import find_pairs, load_pairs
 from .modalities.images.edits.report import write_verdict
-from .modalities.images.edits.store import Shelf
+from .modalities.images.edits.store import Brought, Shelf, content_of, rows_of
 from .modalities.images.edits.store import load as load_shelf
 from .modalities.images.edits.tasks import TASKS
+from .modalities.images.features import check as check_features
 from .modalities.images.sides import CHANNELS
 
 Tell = Callable[[Mapping[str, Any]], None]
@@ -62,7 +64,7 @@ def judge_edits(
     edits = model.modality
     assert isinstance(edits, Edits)
     about = (open_folder(folder, True) or {}) if (folder / "run.json").exists() else {}
-    space = features or about.get("features") or space_for_crops()
+    space = check_features(features or about.get("features") or space_for_crops())
     judge: EditJudge | UnpairedJudge
     notes: list[str] = []
     if edits.task in TASKS:
@@ -87,17 +89,19 @@ def repair_judge(
     edits: Edits, against: Source | None, about: Mapping[str, Any], space: str, tell: Tell
 ) -> tuple[EditJudge, list[str]]:
     """The judge of a model that repairs, and what should be known of the pictures."""
-    own = against is None or str(against) == about.get("source")
     source = about.get("source") if against is None else against
     if source is None:
         raise RequestError("the model does not say what it was trained on; give good pictures with --against")
     looked = look(source, tell)
-    shelf = shelf_of(looked, edits.channels, edits.crop if own else LEAST, tell)
-    if own and shelf.content != about.get("data_sha256"):
+    known = content_of(looked, rows_of(looked), Brought(edits.channels, edits.crop))
+    own = known == about.get("data_sha256")  # wherever they lie now
+    if not own and str(source) == about.get("source"):
         raise RequestError(
             f"the pictures in {source} are not those that the run was trained on, so nobody knows which it has seen: "
             "give others with --against"
         )
+    least = edits.crop if own else max(LEAST, math.lcm(WHOLE, edits.scale))
+    shelf = shelf_of(looked, edits.channels, least, tell)
     validation, held_out = parted(shelf.held_out if own else everything(shelf))
     judge = EditJudge.of(shelf, edits, validation, held_out, tell, space=space, split=HELD_OUT if own else ALL)
     return judge, list(remarks(looked, shelf, edits.channels))

@@ -25,7 +25,7 @@ from .modalities.images.edits import files, saving
 from .modalities.images.edits.holes import binary, read_mask
 from .modalities.images.edits.modality import Edits
 from .modalities.images.edits.whole import Editor
-from .modalities.images.pictures import UnusableError, quiet
+from .modalities.images.pictures import UnusableError, quiet, rebit
 from .modalities.images.sources import cannot_read, tally
 from .modalities.images.workers import in_order
 
@@ -101,7 +101,10 @@ def edit(
     allowed = memory_of(memory)
     if isinstance(inputs, np.ndarray | Image.Image):
         return edit_in_memory(model, inputs, mask, allowed, back)
-    given = [Path(each) for each in ([inputs] if isinstance(inputs, str | os.PathLike) else inputs)]
+    named = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
+    if "" in named:  # Path("") is the working folder
+        raise RequestError("an input has no name; give pictures, folders or patterns")
+    given = [Path(each) for each in named]
     if task == "inpaint" and mask is None:
         raise RequestError("this model fills holes: say where by --mask, a picture that is white in them")
     if task != "inpaint" and mask is not None:
@@ -141,6 +144,9 @@ def edit_files(model: Model, jobs: Jobs, memory: float, tell: Tell, *, back: boo
     threads = torch.get_num_threads()
     workers = max(min(threads, len(jobs.todo)), 1)
     left = memory - program() - LATER
+    if left <= 0:
+        least = (program() + LATER) / 2**20
+        raise RequestError(f"the program alone takes {least:.0f} MB before it reads a picture: give more --memory")
     with interruptible() as asked, quiet():
         try:
             with thread_count(max(threads // workers, 1)):
@@ -218,7 +224,7 @@ def one(
 def edit_in_memory(model: Model, inputs: np.ndarray | Image.Image, mask: Any, memory: float, back: bool) -> Any:
     """One picture in memory: an array gives an array, Pillow's gives Pillow's."""
     if isinstance(inputs, Image.Image):
-        pixels = np.asarray(inputs if inputs.mode in ("L", "LA", "RGB", "RGBA") else inputs.convert("RGB"))
+        pixels = files.array_of(files.in_colours(inputs, inputs.info.get("icc_profile"))[0])
     else:
         pixels = inputs
     pixels = pixels[..., None] if pixels.ndim == 2 else pixels
@@ -234,7 +240,9 @@ def edit_in_memory(model: Model, inputs: np.ndarray | Image.Image, mask: Any, me
         made = np.dstack([made, files.resized_alpha(alpha, editor.edits.scale)])
     if made.shape[2] == 1 and (isinstance(inputs, Image.Image) or inputs.ndim == 2):
         made = made[..., 0]
-    return Image.fromarray(made) if isinstance(inputs, Image.Image) else made
+    if not isinstance(inputs, Image.Image):
+        return made
+    return Image.fromarray(made if made.ndim == 2 else rebit(made, 8))  # Pillow has no colours of 16 bits
 
 
 def edits_of(model: Model) -> Edits:

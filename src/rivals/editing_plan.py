@@ -2,7 +2,8 @@
 
 import glob
 import os
-from collections.abc import Iterator, Sequence, Set
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,12 +49,13 @@ def find_jobs(inputs: Sequence[str | Path], out: Path | None, mask: Path | None)
     Raises:
         RequestError: there is nothing of that name, an output is there already or would replace an original.
     """
+    if mask is not None and not mask.is_file() and not mask.is_dir():  # reading a pipe would wait for ever
+        raise RequestError(f"there is no mask at {mask}")
     found = [Path(each).expanduser() for each in inputs]
     folders = [path for path in found if path.is_dir()]
     if len(found) == 1 and found[0].is_file() and not is_folder(out):
         return Jobs((single(found[0], out, mask),), single=True)
-    target = out or (folders[0].with_name(f"{folders[0].resolve().name}-edited") if len(found) == len(folders) == 1
-                     else Path("edited"))  # fmt: skip
+    target = out or (beside(folders[0]) if len(found) == len(folders) == 1 else Path("edited"))
     if target.exists() and not target.is_dir():
         raise RequestError(f"{target} is a file, and there are several pictures; give a folder with --out")
     refused: list[tuple[str, str]] = []
@@ -62,9 +64,9 @@ def find_jobs(inputs: Sequence[str | Path], out: Path | None, mask: Path | None)
         raise RequestError(f"there are no pictures in {', '.join(map(str, inputs))}")
     masks = masks_of(mask)
     todo, there, taken = [], 0, dict[Path, Path]()
-    others = {target / name for _, name in named}
+    wishes = Counter(wish(target / name) for _, name in named)
     for source, name in named:
-        place = place_of(source, target / name, others, taken)
+        place = place_of(source, target / name, wishes, taken)
         own = masks.get(name.with_suffix("")) if isinstance(masks, dict) else masks
         if place.exists():
             there += 1
@@ -73,6 +75,18 @@ def find_jobs(inputs: Sequence[str | Path], out: Path | None, mask: Path | None)
         else:
             todo.append(Job(source, place, own))
     return Jobs(tuple(todo), there, tuple(refused))
+
+
+def beside(folder: Path) -> Path:
+    """Where a folder's pictures go if nobody says; "." and ".." have no name that another could stand beside.
+
+    Raises:
+        RequestError: there is nothing beside it: the root.
+    """
+    whole = folder.resolve()
+    if not whole.name:
+        raise RequestError(f"there is no place beside {folder}; give a folder with --out")
+    return (whole if folder.name in ("", "..") else folder).with_name(f"{whole.name}-edited")
 
 
 def is_folder(out: Path | None) -> bool:
@@ -125,23 +139,26 @@ def masks_of(mask: Path | None) -> Path | dict[Path, Path] | None:
     return {Path(names[row]).with_suffix(""): mask / names[row] for row in range(len(names))}
 
 
-def place_of(source: Path, wanted: Path, others: Set[Path], taken: dict[Path, Path]) -> Path:
-    """Where a picture goes: its own name, with ".png" where its format isn't written.
+def wish(wanted: Path) -> Path:
+    """Its own name, with ".png" instead of an ending whose format isn't written."""
+    return wanted if wanted.suffix.lower() in FORMATS else wanted.with_suffix(".png")
+
+
+def place_of(source: Path, wanted: Path, wishes: Mapping[Path, int], taken: dict[Path, Path]) -> Path:
+    """Where a picture goes: where it would like to, or with ".png" added where others would too.
 
     Args:
         source: the picture.
         wanted: where it would go under its own name.
-        others: where all pictures would.
+        wishes: how many files would like to go to each place.
         taken: where each place's picture comes from; this one is added.
 
     Raises:
         RequestError: two pictures of one name, or it would replace a picture that is to be edited.
     """
-    place = wanted
-    if wanted.suffix.lower() not in FORMATS:
-        place = wanted.with_suffix(".png")
-        if place in others:  # a.gif beside a.png
-            place = wanted.with_name(f"{wanted.name}.png")
+    place = wish(wanted)
+    if place != wanted and wishes[place] > 1:  # a.gif beside a.png, or a.txt beside a.json
+        place = wanted.with_name(f"{wanted.name}.png")
     if place in taken:
         raise RequestError(f"{source} and {taken[place]} would both become {place}: edit one folder at a time")
     if place.exists() and place.samefile(source):

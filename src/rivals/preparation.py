@@ -17,7 +17,12 @@ def preparation(request: Request) -> Callable[[Request, Mapping[str, Any] | None
     """
     from .modalities.tables.reading import is_table
 
-    edits = [name for name in ("task", "scale", "onto", "style", "start") if request.data.get(name)]
+    asked = {name: request.data.get(name) for name in ("task", "scale", "onto", "style", "start")}
+    if "" in asked.values():  # such as an empty variable of a shell: not the same as nothing
+        raise RequestError(
+            f"{next(name for name, value in asked.items() if value == '')} is empty: give it or leave it out"
+        )
+    edits = [name for name, value in asked.items() if value]
     if is_table(request.source):
         if edits:
             raise RequestError(f"{edits[0]} is for pictures, and {request.source} is a table")

@@ -70,7 +70,7 @@ def prepare(request: Request, stored: Mapping[str, Any] | None, device: torch.de
     recipe, reasons = going or chosen(request, sides, device, start)
     edits = Edits(**recipe.data)
     if start is not None:
-        start.check(edits)
+        start.check(edits, recipe.generator)
     check_processes(recipe.batch, request.processes, device)
     told = estimate(recipe, needs(recipe, edits), device, "data.crop, or the networks' width")
     tell(

@@ -60,3 +60,9 @@ def test_other_errors_pass_and_leave_the_old_file(tmp_path, monkeypatch):
 def test_digest_is_the_sha256(tmp_path):
     (tmp_path / "a").write_bytes(b"abc" * 100_000)
     assert digest(tmp_path / "a") == hashlib.sha256(b"abc" * 100_000).hexdigest()
+
+
+@pytest.mark.parametrize("name", ["a" * 255, "\u00e9" * 127])
+def test_the_longest_names_can_be_written(tmp_path, name):
+    write_whole(tmp_path / name, b"1")
+    assert [path.name for path in tmp_path.iterdir()] == [name]

@@ -91,13 +91,14 @@ def data_facts(dataset: Dataset) -> tuple[dict[str, Any], Lens]:
     one are of the other, 1 for classes that can't be told apart; the three highest) and `recognised` (for each class
     how many are nearest to its mean, and how many were looked at).
     """
-    rows, labels = [], []
+    rows, labels = list[Tensor](), list[Tensor]()
     for part in spread(dataset.train, LOOKED_AT).split(250):
         batch = dataset.cut(part)
         rows.append(averaged(batch.real).cpu())
-        labels += [] if batch.cond is None else [batch.cond.cpu()]
+        if batch.cond is not None and batch.cond.ndim == 1 and not batch.cond.is_floating_point():
+            labels.append(batch.cond.cpu())  # other conditions, such as pictures, may be large, and name no class
     numbers = torch.cat(rows)
-    known = torch.cat(labels) if labels and labels[0].ndim == 1 and not labels[0].is_floating_point() else None
+    known = torch.cat(labels) if labels else None
     mean = numbers.mean(0)
     values, vectors = torch.linalg.eigh((numbers - mean).T.cov())
     axes = vectors[:, -AXES:].flip(1)

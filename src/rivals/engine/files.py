@@ -12,6 +12,8 @@ from typing import Any, BinaryIO
 
 from .errors import RequestError
 
+LONGEST = 200  # bytes of a name, of the 255 that file systems allow, which leaves room for more around it
+
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write under a temporary name, sync, rename: a killed process or a power cut leaves the old file or the new one.
@@ -29,7 +31,8 @@ def whole_file(path: Path, needed: int) -> Iterator[BinaryIO]:
 
     `needed` is about how many bytes it takes.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    name = os.fsdecode(os.fsencode(path.name)[:LONGEST])  # whatever may be a name may be written
+    beside = path.with_name(f".{name}.{os.getpid()}.part")
     try:
         with full_disk_told(path, needed):
             with beside.open("wb") as file:

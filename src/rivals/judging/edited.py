@@ -102,7 +102,7 @@ def drifted(record: Record) -> Iterator[Finding]:
         "colours drift",
         0.65,
         f"the mean colour of what is made is off by {median(last):.3g} of 255 levels",
-        "--set generator_terms.colour.start=1, or a lower learning rate",
+        "a lower learning rate, or more weight on what holds pictures (pixels; unpaired: identity)",
         since(readings(record, "colour_drift"), DRIFT),
         {"colour_drift": median(last)},
     )

@@ -117,3 +117,9 @@ def test_telea_fills_a_flat_hole_with_what_is_around_it():
         x = torch.full((1, channels, 32, 32), 0.5)
         made = ways("inpaint", channels=channels, seen=channels + 1)["Telea"](holed(x, 8, 8))
         torch.testing.assert_close(made, x, atol=0.02, rtol=0)
+
+
+def test_noise_beyond_black_and_white_is_not_cut_off():
+    """Networks are given it whole, so baselines are too."""
+    x = torch.linspace(-1.5, 1.5, 48).view(1, 1, 6, 8)
+    torch.testing.assert_close(torch.from_numpy(module.as_pixels(x))[..., 0].float() * 2 - 1, x[0, 0])

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from rivals.engine import parallel
+from rivals.engine.errors import RequestError
 from rivals.modalities.images.cache import survey
 from rivals.modalities.images.edits.data import damaged, dataset
 from rivals.modalities.images.edits.modality import Edits
@@ -83,3 +84,31 @@ def test_crops_are_parts_of_pictures_turned_or_mirrored(shelf):
         for top in range(5)
         for left in range(5)
     )
+
+
+@pytest.mark.parametrize(
+    ("task", "changes"),
+    [
+        ("inpaint", {"share": [0.2, 1.5]}),  # which no mask could ever cover
+        ("inpaint", {"boxes": float("nan")}),
+        ("deblock", {"quality": [0, 40]}),
+        ("denoise", {"sigma": [-1, 5]}),
+    ],
+)
+def test_settings_out_of_bounds_are_refused(task, changes):
+    (name,) = changes
+    with pytest.raises(RequestError, match=f"{name} of {task} is given as .* between"):
+        settings(task, changes)
+
+
+def test_a_blur_of_no_width_leaves_pictures_as_they_are():
+    pictures = good(2)
+    given = damaged(pictures, edits_of("deblur", sigma=[0, 0], noise=[0, 0]), torch.arange(2))
+    assert torch.allclose(given, pictures, atol=1e-6)
+
+
+def test_what_would_move_one_of_two_pictures_is_refused():
+    with pytest.raises(RequestError, match="compares pictures place by place"):
+        Edits("denoise").operations(("slight",))
+    assert Edits("denoise").operations(()) == ()
+    assert Edits("unpaired").operations(("slight",))

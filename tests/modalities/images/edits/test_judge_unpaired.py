@@ -105,6 +105,7 @@ def test_one_painting_is_compared_by_crops():
     verdict = seen.judged(model(seen.edits, lambda x: moved(x, SHIFT)), name="style").verdict
     assert any("crops were compared" in note for note in verdict["notes"])
     assert verdict["scores"]["fd"] > 0
+    assert verdict["floor"] == {}, "there is no second painting, and the one lies at 0 from itself"
 
 
 def test_a_cast_beyond_both_kinds_is_a_drift_and_a_way_between_them_is_none():

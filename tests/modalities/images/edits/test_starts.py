@@ -3,6 +3,7 @@ import torch
 from safetensors.torch import save_file
 
 from rivals.engine.errors import RequestError
+from rivals.engine.recipe import Use
 from rivals.modalities.images.edits.modality import Edits
 from rivals.modalities.images.edits.starts import start_of
 from rivals.modalities.images.edits.upscale import RRDB, Compact
@@ -47,7 +48,7 @@ def test_a_network_of_dense_blocks_is_known_by_its_weights(scale, tmp_path):
     start = start_of(tmp_path / "net.safetensors", nothing)
     assert (start.scale, start.seen, start.channels) == (scale, 3, 3)
     assert dict(start.use.options) == {"width": 6, "blocks": 2, "growth": 4}
-    start.check(Edits("denoise", scale=scale, crop=32))
+    start.check(Edits("denoise", scale=scale, crop=32), start.use)
 
 
 @pytest.mark.parametrize("rename", [as_published, as_first, "params_ema.{}".format, "params.{}".format])
@@ -65,7 +66,7 @@ def test_the_compact_network_is_known_by_its_weights(scale, channels, tmp_path):
     save_file(network.state_dict(), tmp_path / "net.safetensors")
     start = start_of(tmp_path / "net.safetensors", nothing)
     assert (start.scale, start.channels, dict(start.use.options)) == (scale, channels, {"width": 6, "depth": 3})
-    start.check(Edits("super-resolution", channels, channels, scale, 32))
+    start.check(Edits("super-resolution", channels, channels, scale, 32), start.use)
 
 
 @pytest.mark.parametrize(
@@ -77,16 +78,25 @@ def test_the_compact_network_is_known_by_its_weights(scale, channels, tmp_path):
 )
 def test_weights_of_something_else_are_refused(edits, words, tmp_path):
     save_file(Compact((3, 32, 32), 3, 2, width=6, depth=3).state_dict(), tmp_path / "net.safetensors")
+    start = start_of(tmp_path / "net.safetensors", nothing)
     with pytest.raises(RequestError, match=words):
-        start_of(tmp_path / "net.safetensors", nothing).check(edits)
+        start.check(edits, start.use)
+
+
+def test_another_network_than_that_of_the_weights_is_refused(tmp_path):
+    save_file(Compact((3, 32, 32), 3, 2, width=6, depth=3).state_dict(), tmp_path / "net.safetensors")
+    start = start_of(tmp_path / "net.safetensors", nothing)
+    with pytest.raises(RequestError, match="don't fit compact: size mismatch"):
+        start.check(Edits("super-resolution", scale=2, crop=32), Use("compact", {"width": 8, "depth": 3}))
 
 
 def test_a_file_that_lacks_weights_is_refused(tmp_path):
     weights = Compact((3, 32, 32), 3, 2, width=6, depth=3).state_dict()
     del weights["body.2.bias"]
     save_file(weights, tmp_path / "net.safetensors")
+    start = start_of(tmp_path / "net.safetensors", nothing)
     with pytest.raises(RequestError, match=r"don't fit compact: .*body\.2\.bias"):
-        start_of(tmp_path / "net.safetensors", nothing).check(Edits("super-resolution", scale=2, crop=32))
+        start.check(Edits("super-resolution", scale=2, crop=32), start.use)
 
 
 @pytest.mark.parametrize("name", ["net.pth", "net.ckpt", "NET.PT"])
@@ -116,3 +126,28 @@ def test_broken_files_are_refused_in_a_line(content, tmp_path):
     (tmp_path / "net.safetensors").write_bytes(content)
     with pytest.raises(RequestError, match=r"net\.safetensors"):
         start_of(tmp_path / "net.safetensors", nothing)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("body.0.weight", torch.zeros(4)),
+        ("body.0.weight", torch.tensor(1.0)),
+        ("body.0.weight", torch.zeros(4, 0, 3, 3)),
+        ("body.2.bias", torch.full((4,), torch.nan)),
+    ],
+)
+def test_weights_of_no_shape_or_value_are_refused(name, value, tmp_path):
+    save_file({**Compact((3, 32, 32), 3, 2, width=4, depth=1).state_dict(), name: value}, tmp_path / "net.safetensors")
+    with pytest.raises(RequestError, match=r"net\.safetensors holds"):
+        start_of(tmp_path / "net.safetensors", nothing)
+
+
+@pytest.mark.parametrize("name", ["body.x.rdb1.conv1.weight", "body.99999999.rdb1.conv1.weight"])
+def test_a_block_that_cannot_be_makes_no_endless_network(name, tmp_path):
+    weights = RRDB((3, 32, 32), 3, 4, width=6, blocks=1, growth=4).state_dict()
+    save_file({**weights, name: weights["body.0.rdb1.conv1.weight"].clone()}, tmp_path / "net.safetensors")
+    start = start_of(tmp_path / "net.safetensors", nothing)
+    assert start.use.options["blocks"] <= 2
+    with pytest.raises(RequestError, match="don't fit rrdb"):
+        start.check(Edits("super-resolution", scale=4, crop=32), start.use)

@@ -151,7 +151,7 @@ def telea(edits: Edits, tuning: Sequence[Pair]) -> Editor:
     def edit(given: Tensor) -> Tensor:
         import cv2
 
-        pixels = (as_pixels(given[:, :-1]) * 255).round().astype(np.uint8)
+        pixels = (as_pixels(given[:, :-1]) * 255).round().clip(0, 255).astype(np.uint8)
         holes = (given[0, -1].numpy() > 0.5).astype(np.uint8)
         made = cv2.inpaint(np.ascontiguousarray(pixels), holes, RADIUS, cv2.INPAINT_TELEA)
         return of_pixels(made.reshape(pixels.shape).astype(np.float64) / 255)
@@ -173,8 +173,8 @@ def biharmonic(edits: Edits, tuning: Sequence[Pair]) -> Editor:
 
 
 def as_pixels(x: Tensor) -> np.ndarray:
-    """A picture (1, c, h, w) in [-1, 1] as (h, w, c) float64 in [0, 1]."""
-    return ((x[0].double() + 1) / 2).clamp(0, 1).permute(1, 2, 0).numpy()
+    """A picture (1, c, h, w) in [-1, 1] as (h, w, c) float64 in [0, 1]; noise beyond stays, as a network sees it."""
+    return ((x[0].double() + 1) / 2).permute(1, 2, 0).numpy()
 
 
 def of_pixels(pixels: np.ndarray) -> Tensor:

@@ -12,10 +12,9 @@ from torch import Tensor
 import rivals
 from rivals.engine.data import spread
 from rivals.engine.model import Model
-from rivals.judging.compare import frechet, kernel, mmd, total_variance
-from rivals.judging.interval import frechet_interval
+from rivals.judging.compare import frechet, mmd, total_variance
 from rivals.judging.protocol import Card
-from rivals.judging.verdict import INTERVAL, kernel_distance
+from rivals.judging.verdict import INTERVAL
 from rivals.modalities.images.features import extractor
 from rivals.modalities.images.spaces import Extractor, digest
 
@@ -36,7 +35,7 @@ from .judge_parts import (
 from .modality import Edits
 from .pages import Shown, write_pictures
 from .scores import Scores, as_given, guards_unpaired, mean_scores, unlikeness
-from .sets import CROP, crops_of
+from .sets import CROP, crops_of, distances
 from .store import Shelf, middle
 
 QUICK, FEW, FULL = 48, 16, 200  # pictures of each kind: of a quick verdict, at the least, of the whole one
@@ -157,17 +156,17 @@ class UnpairedJudge:
         rows = [spread(some, self.most) for some in self.held_out]
         shelves = (self.source, self.target)
         there = [cut(shelf, some, self.side(shelf)) for shelf, some in zip(shelves, rows, strict=True)]
-        learned = [
-            cut(shelf, spread(shelf.train, len(some)), self.side(shelf))
-            for shelf, some in zip(shelves, rows, strict=True)
+        others = [
+            cut(shelf, spread(apart(shelf, some, judged), len(judged)), self.side(shelf))
+            for shelf, some, judged in zip(shelves, self.held_out, rows, strict=True)
         ]
-        found, shown = self.direction(editor_of(model, self.edits), there[0], there[1], learned[1], "the model")
+        found, shown = self.direction(editor_of(model, self.edits), there[0], there[1], others[1], "the model")
         verdict = {**found, "directions": {}}
         sheets = {"edit": shown}
         if self.edits.back:
             run = editor_of(model, self.edits, back=True)
             verdict["directions"]["back"], sheets["back"] = self.direction(
-                run, there[1], there[0], learned[0], "the way back"
+                run, there[1], there[0], others[0], "the way back"
             )
         verdict |= {
             "notes": list(notes(there)),
@@ -178,11 +177,12 @@ class UnpairedJudge:
         return Judged(verdict, sheets)
 
     def direction(
-        self, run: Editor, given: Pictures, wanted: Pictures, learned: Pictures, who: str
+        self, run: Editor, given: Pictures, wanted: Pictures, others: Pictures, who: str
     ) -> tuple[dict[str, Any], tuple[Shown, ...]]:
         """One way: scores of what is made of what is given, against wanted pictures; and pictures to show.
 
-        `learned` are training pictures of the wanted kind: for the floor, and for the histograms that are matched.
+        `others` are more pictures of the wanted kind, for the floor and for the histograms that are matched. Without
+        any there is no floor, and the histograms are those of the wanted pictures themselves.
         """
         whole = len(wanted) >= MANY
         real = self.features(wanted, whole=whole)
@@ -190,10 +190,11 @@ class UnpairedJudge:
         channels = made[0].shape[1]
         same = wanted[:IDENTITY] if wanted[0].shape[1] == given[0].shape[1] == channels else ()
         plain = [as_given(x, channels, x.shape[2:]) for x in given]
+        like = others or [*wanted[1:], *wanted[:1]]  # none is matched to itself
         ways: dict[str, tuple[Pictures, Pictures]] = {
             "": (made, [run(x) for x in same]),
             "nothing done": (plain, same),
-            "histogram matching": (list(matched(plain, learned)), list(matched(same, learned))),
+            "histogram matching": (list(matched(plain, like)), list(matched(same, like))),
         }
         found = {}
         for way, (edited, kept) in ways.items():
@@ -206,11 +207,11 @@ class UnpairedJudge:
                 )
             means = mean_scores(each)
             found[way] = Scores(sets.scores | means.scores, sets.intervals | means.intervals)
-        floor = distances(self.features(learned, whole=whole), real, self.seed)
+        floor = distances(self.features(others, whole=whole), real, self.seed).scores if others else {}
         few = spread(torch.arange(len(given)), SHOWN).tolist()
         verdict = {
             **found.pop("")._asdict(),
-            "floor": floor.scores,
+            "floor": floor,
             "baselines": {way: scores._asdict() for way, scores in found.items()},
             "guards": guards_unpaired(made, plain, wanted),
         }
@@ -235,8 +236,9 @@ class UnpairedJudge:
             "of the latter's total variance",
             "content": f"mean over pictures of what lies between each and what was made of it: {distance_words()}",
             "identity": f"mean absolute change of {IDENTITY} pictures, at most, that are already of the wanted kind",
-            "floor": "the same distances of as many training pictures of the wanted kind",
-            "histogram matching": "channel by channel, each to a training picture of the wanted kind in turn",
+            "floor": "the same distances of as many other pictures of the wanted kind, where there are as many",
+            "histogram matching": "channel by channel, each to another picture of the wanted kind in turn, or, where "
+            "there are no others, to one of those that are compared with",
             "extractor": space.name,
             "extractor_sha256": space.digest,
             "resizer": space.resizer,
@@ -272,19 +274,18 @@ def cut(shelf: Shelf, rows: Tensor, side: int) -> list[Tensor]:
     return [middle(shelf, row, side, WHOLE) for row in rows.tolist()]
 
 
-def distances(a: Tensor, b: Tensor, seed: int) -> Scores:
-    """`fd`, `fd_share` and `kid` of features (n, d) against others (m, d), with their intervals."""
-    found, varied = frechet_interval(a, b), total_variance(b) or 1.0
-    kid, spans = kernel_distance(kernel(a, b, seed=seed), a, b, seed)
-    edges = [found.low, found.high]
-    return Scores(
-        {"fd": found.value, "fd_share": 100 * found.value / varied, **kid},
-        {
-            "fd": edges,
-            "fd_share": [100 * end / varied for end in edges],
-            **{name: [span.low, span.high] for name, span in spans.items()},
-        },
-    )
+def apart(shelf: Shelf, held_out: Tensor, judged: Tensor) -> Tensor:
+    """Rows that a floor is taken from: none of those judged, training pictures where these are; none if too few.
+
+    Args:
+        shelf: of a kind.
+        held_out: rows that may be judged.
+        judged: those of them that are.
+    """
+    for some in (shelf.train[~torch.isin(shelf.train, held_out)], held_out[~torch.isin(held_out, judged)]):
+        if len(some) >= len(judged):
+            return some
+    return judged[:0]
 
 
 def notes(there: Sequence[Pictures]) -> list[str]:

@@ -16,6 +16,8 @@ from rivals.modalities.images.modality import png
 
 from .catalogue import CRITICS, GENERATORS, TERMS
 
+FREE = ("unpaired", "style")  # tasks whose pictures have no true one, and whose critics see no original
+
 
 @dataclass(frozen=True)
 class Edits:
@@ -57,7 +59,13 @@ class Edits:
         return getattr(raw, "picture", raw)
 
     def operations(self, names: Sequence[str]) -> tuple[str, ...]:
-        """The augmenting operations that these names, or names of groups, stand for."""
+        """The augmenting operations that these names, or names of groups, stand for.
+
+        Raises:
+            RequestError: pictures are compared with others at the same places, and only one of them would be moved.
+        """
+        if names and self.task not in FREE:
+            raise RequestError(f"{self.task} compares pictures place by place: leave augment.operations out")
         return resolve(names)
 
     def augment(self, sample: Sample, operations: Sequence[str], strength: Tensor) -> Sample:

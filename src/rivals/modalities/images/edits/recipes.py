@@ -83,9 +83,10 @@ def choose_crop(
     """Pixels of a crop: what the device can learn from in the time, and no more than nine pictures in ten have."""
     unit = math.lcm(8, scale)
     if asked is not None:
-        if not isinstance(asked, int) or isinstance(asked, bool) or not LEAST <= asked <= MOST or asked % scale:
+        least = max(LEAST, unit)  # pictures of this size are cut to multiples of `unit` where they are judged
+        if not isinstance(asked, int) or isinstance(asked, bool) or not least <= asked <= MOST or asked % scale:
             multiple = f", a multiple of {scale}" if scale > 1 else ""
-            raise RequestError(f"data.crop lies between {LEAST} and {MOST} pixels{multiple}, not at {asked!r}")
+            raise RequestError(f"data.crop lies between {least} and {MOST} pixels{multiple}, not at {asked!r}")
         return asked, f"crops of {asked} pixels, as given"
     usual = 96 if scale > 2 else 64
     limit = usual * (1 if device.type == "cpu" and (minutes or 0) < LONG else 2)

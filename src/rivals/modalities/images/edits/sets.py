@@ -1,4 +1,4 @@
-"""Crops of edited pictures and of true ones, compared as sets in a feature space; intervals are over pictures."""
+"""Edited pictures, or crops of them, compared as sets in a feature space with true or with wanted ones."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -6,8 +6,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from rivals.judging.compare import frechet, mmd, total_variance
-from rivals.judging.interval import bootstrap
+from rivals.judging.compare import frechet, kernel, mmd, total_variance
+from rivals.judging.interval import bootstrap, frechet_interval
+from rivals.judging.verdict import kernel_distance
 from rivals.modalities.images.spaces import Extractor
 
 from .scores import Scores, ahead, mean_scores
@@ -108,3 +109,18 @@ def ahead_of(ours: Seen, theirs: Seen, true: Sequence[Tensor]) -> dict[str, list
     """Our scores less theirs on the same pictures: name -> [difference, low, high]."""
     sets = sets_ahead(ours.crops, theirs.crops, true) if true else {}
     return ahead(ours.values, theirs.values) | sets
+
+
+def distances(a: Tensor, b: Tensor, seed: int) -> Scores:
+    """`fd`, `fd_share` and `kid` of features (n, d) against others (m, d), with their intervals."""
+    found, varied = frechet_interval(a, b), total_variance(b) or 1.0
+    kid, spans = kernel_distance(kernel(a, b, seed=seed), a, b, seed)
+    edges = [found.low, found.high]
+    return Scores(
+        {"fd": found.value, "fd_share": 100 * found.value / varied, **kid},
+        {
+            "fd": edges,
+            "fd_share": [100 * end / varied for end in edges],
+            **{name: [span.low, span.high] for name, span in spans.items()},
+        },
+    )

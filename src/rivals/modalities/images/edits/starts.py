@@ -53,11 +53,15 @@ class Start:
     channels: int
     scale: int
 
-    def check(self, edits: Edits) -> None:
+    def check(self, edits: Edits, use: Use) -> None:
         """Refuse weights that don't fit what is asked of pictures now.
 
+        Args:
+            edits: what is asked.
+            use: the generator of the recipe, which the weights are for.
+
         Raises:
-            RequestError: another scale, or other channels.
+            RequestError: another scale, other channels, or another network.
         """
         for name, ours, theirs in (
             ("scale", edits.scale, self.scale),
@@ -67,12 +71,12 @@ class Start:
             if ours != theirs:
                 raise RequestError(f"--start has weights for {theirs} as {name}, and {edits.task} here has {ours}")
         known = {"shape": (edits.channels, edits.crop, edits.crop), "seen": edits.seen, "scale": edits.scale}
-        network = build_network(self.use, edits.generators, "generator", latent=0, **known)
+        network = build_network(use, edits.generators, "generator", latent=0, **known)
         try:
             network.load_state_dict(self.weights)
         except RuntimeError as error:
             lines = [line.strip() for line in str(error).splitlines()[1:3]]
-            raise RequestError(f"--start: the weights don't fit {self.use.name}: {' '.join(lines)}") from None
+            raise RequestError(f"--start: the weights don't fit {use.name}: {' '.join(lines)}") from None
 
 
 def start_of(place: str | Path, load: Callable[[Path], Model]) -> Start:
@@ -107,6 +111,8 @@ def start_of(place: str | Path, load: Callable[[Path], Model]) -> Start:
     if found is None:
         some = ", ".join(list(weights)[:3])
         raise RequestError(f"--start {path} holds neither RRDB's nor the compact network's weights, but {some} ...")
+    if not all(value.isfinite().all() for value in weights.values()):
+        raise RequestError(f"--start {path} holds numbers that are infinite or none (NaN): it is damaged")
     return found
 
 
@@ -146,14 +152,15 @@ def oldest(name: str) -> str:
 
 def rrdb_of(weights: Mapping[str, Tensor]) -> Start | None:
     """A network of residual dense blocks, its sizes told by its weights; None where these are of something else."""
-    first, last, grown = (weights.get(f"{name}.weight") for name in ("conv_first", "conv_last", "body.0.rdb1.conv1"))
+    convolutions = [weights.get(f"{name}.weight") for name in ("conv_first", "conv_last", "body.0.rdb1.conv1")]
+    first, last, grown = (None if value is None or not convolves(value) else value for value in convolutions)
     if first is None or last is None or grown is None:
         return None
     channels, inputs = len(last), first.shape[1]
     fold = next((fold for fold in map(fold_of, (4, 2, 1)) if inputs == channels * fold**2), 0)
     if not fold:
         return None
-    blocks = 1 + max(int(name.split(".")[1]) for name in weights if name.startswith("body."))
+    blocks = sum(re.fullmatch(r"body\.\d+\.rdb1\.conv1\.weight", name) is not None for name in weights)
     use = Use("rrdb", {"width": len(first), "blocks": blocks, "growth": len(grown)})
     return Start(use, weights, None, channels, channels, 4 // fold)
 
@@ -161,9 +168,9 @@ def rrdb_of(weights: Mapping[str, Tensor]) -> Start | None:
 def compact_of(weights: Mapping[str, Tensor]) -> Start | None:
     """The compact network; None where the weights are of something else."""
     convolutions = [
-        name for name, value in weights.items() if re.fullmatch(r"body\.\d+\.weight", name) and value.ndim == 4
+        name for name, value in weights.items() if re.fullmatch(r"body\.\d{1,4}\.weight", name) and convolves(value)
     ]
-    if not {"body.0.weight", "body.1.weight"} <= set(weights) or len(convolutions) < 2:
+    if "body.0.weight" not in convolutions or "body.1.weight" not in weights or len(convolutions) < 2:
         return None
     first, last = weights["body.0.weight"], weights[max(convolutions, key=lambda name: int(name.split(".")[1]))]
     channels = first.shape[1]
@@ -172,3 +179,8 @@ def compact_of(weights: Mapping[str, Tensor]) -> Start | None:
         return None
     use = Use("compact", {"width": len(first), "depth": len(convolutions) - 2})
     return Start(use, weights, None, channels, channels, scale)
+
+
+def convolves(value: Tensor) -> bool:
+    """Whether this can be a convolution's weight, (made, given, height, width), none of them zero."""
+    return value.ndim == 4 and value.numel() > 0

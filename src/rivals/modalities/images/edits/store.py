@@ -104,12 +104,22 @@ def load(
     Raises:
         RequestError: too few pictures are left, or the disk is full.
     """
-    digest = survey.entries.digest
-    rows = usable_rows(survey.listing, survey.entries)
-    rows = rows[np.lexsort(digest[rows].T[::-1])]  # the same pictures under other names are the same set
+    rows = rows_of(survey)
     taken = take(survey, rows, Brought(channels, least, enlarge, most), cache, progress)
     left = rows[taken.ranks]
-    return shelf(taken, survey, left, channels, hold_out(digest[left, 0], None))
+    return shelf(taken, survey, left, channels, hold_out(survey.entries.digest[left, 0], None))
+
+
+def rows_of(survey: Survey) -> np.ndarray:
+    """The usable rows of a survey (n,) by what is in them: the same pictures under other names are the same set."""
+    rows = usable_rows(survey.listing, survey.entries)
+    return rows[np.lexsort(survey.entries.digest[rows].T[::-1])]
+
+
+def content_of(survey: Survey, rows: np.ndarray, how: Brought) -> str:
+    """The sha256 of these pictures and of how they are decoded; nothing is decoded for it."""
+    marks = survey.entries.digest[rows].astype("<u8").tobytes()
+    return hashlib.sha256(repr((FORMAT, *how)).encode() + marks).hexdigest()
 
 
 def shelf(taken: Taken, survey: Survey, rows: np.ndarray, channels: int, held_out: np.ndarray) -> Shelf:
@@ -139,8 +149,7 @@ def take(
     Raises:
         RequestError: fewer than `fewest` are left, or the disk is full.
     """
-    marks = survey.entries.digest[rows].astype("<u8").tobytes()
-    content = hashlib.sha256(repr((FORMAT, *how)).encode() + marks).hexdigest()
+    content = content_of(survey, rows, how)
     folder = store.home(cache) / "whole-pictures" / content
     kept = store.opened(folder) or store.built(
         folder, expected_bytes(survey, rows, how), lambda making: write(survey, rows, how, making, progress)

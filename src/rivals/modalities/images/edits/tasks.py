@@ -15,6 +15,18 @@ from . import degrade, masks
 
 Damage = Callable[..., Tensor]
 
+LIMITS: Mapping[str, degrade.Range] = {
+    "blind": (0, 1),
+    "boxes": (0, 1),
+    "noise": (0, 255),
+    "quality": (1, 100),
+    "share": (0.01, 0.9),
+    "sigma": (0, 255),
+}
+"""Between which numbers settings of damage lie."""
+
+SHARPEST = 0.01  # pixels: the deviation of a blur that changes nothing
+
 
 @dataclass(frozen=True)
 class Task:
@@ -56,7 +68,7 @@ def noisy(x: Tensor, scale: int, random: torch.Generator, *, sigma: degrade.Rang
 def blurry(x: Tensor, scale: int, random: torch.Generator, *, sigma: degrade.Range, noise: degrade.Range) -> Tensor:
     """A Gaussian blur of a deviation in pixels, round or long, in any direction, and a little noise."""
     del scale
-    sigmas = (degrade.draw(random, sigma), degrade.draw(random, sigma))
+    sigmas = (max(degrade.draw(random, sigma), SHARPEST), max(degrade.draw(random, sigma), SHARPEST))
     size = 2 * int(3 * max(sigmas) + 0.5) + 1
     kernel = degrade.gaussian(size, sigmas, degrade.draw(random, (0.0, torch.pi)))
     return degrade.noise(degrade.blurred(x, kernel), degrade.draw(random, noise), random).clamp(-1, 1)
@@ -109,7 +121,7 @@ def settings(task: str, changes: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a task's damage, with these changed.
 
     Raises:
-        RequestError: a setting that the task doesn't have, or a range that is none.
+        RequestError: a setting that the task doesn't have, a range that is none, or numbers outside of `LIMITS`.
 
     Ranges are lists, as JSON has them, since they travel inside saved models.
     """
@@ -118,14 +130,16 @@ def settings(task: str, changes: Mapping[str, Any]) -> dict[str, Any]:
         if not known:
             raise RequestError(f"{task} has no settings, so {name!r} can't be changed")
         usual = named(name, known, f"setting of {task}")
-        if not (fits(value, 2) if isinstance(usual, tuple) else fits([value, value], 2)):
+        low, high = LIMITS[name]
+        if not fits(value if isinstance(usual, tuple) else [value, value], low, high):
             example = f"[{usual[0]}, {usual[1]}]" if isinstance(usual, tuple) else usual
-            raise RequestError(f"{name} of {task} is given as {example}, not as {value!r}")
+            between = f"between {low:g} and {high:g}"
+            raise RequestError(f"{name} of {task} is given as {example}, {between}, not as {value!r}")
     told = {**known, **changes}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in told.items()}
 
 
-def fits(value: Any, count: int) -> bool:
-    """Whether this is so many numbers in rising order."""
-    good = isinstance(value, list | tuple) and len(value) == count
-    return good and all(isinstance(part, int | float) for part in value) and list(value) == sorted(value)
+def fits(value: Any, low: float, high: float) -> bool:
+    """Whether this is two numbers in rising order, neither below or above these."""
+    pair = isinstance(value, list | tuple) and len(value) == 2 and all(isinstance(part, int | float) for part in value)
+    return pair and bool(low <= value[0] <= value[1] <= high)
