@@ -90,7 +90,7 @@ def choose(source_kind: str, device: str = "cpu", side: int = 64) -> str:
     """The space to judge pictures in when nobody named one.
 
     Digits are judged by the digits classifier; other pictures by the pretrained network where it is installed, at 64 or
-    128 pixels (benchmarks/spaces.py: a core embeds some thousand a second at 64, a quarter of that at 128); else by the
+    128 pixels (benchmarks/spaces.py: a core embeds a thousand a second at 64, a fifth of that at 128); else by the
     random one.
 
     Args:
