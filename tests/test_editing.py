@@ -404,8 +404,8 @@ def test_the_command_line_says_what_was_made_and_ends_with_its_code(run, folder,
 
 def test_a_large_picture_is_refused_before_it_is_read_where_memory_is_short(folder, tmp_path):
     Image.new("L", (9000, 9000)).save(folder / "large.png")
+    memory = editing.program() + editing.LATER + 600 * 2**20  # whatever other tests have left in the process
     with pytest.raises(RequestError, match=r"reading it takes 927 MB beside the program: give more --memory"):
-        memory = editing.program() + editing.LATER + 600 * 2**20  # whatever other tests have left in the process
         rivals.edit(model_of(), folder / "large.png", out=tmp_path / "b.png", memory=memory)
     with pytest.raises(RequestError, match="too many for a TIFF"):
         saving.check_size(tmp_path / "a.tif", 40_000, 40_000)
