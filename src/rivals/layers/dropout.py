@@ -8,7 +8,7 @@ from torch.nn.functional import dropout
 class Dropout(nn.Module):
     """Dropout (Srivastava et al., 2014), by eight decisions of each random number where torch would draw one for each.
 
-    On a processor torch draws its random numbers one after another, whatever the threads: that took a fifth of a step
+    On a processor torch draws its random numbers one after another, whatever the threads, which is felt in every step
     of small perceptrons. Elsewhere, and inside `torch.func`, torch's own dropout is taken.
 
     Args:
