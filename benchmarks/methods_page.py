@@ -17,8 +17,7 @@ Every method is a value in [`methods.py`](../src/rivals/engine/methods.py) and p
 paper's loss, terms, turns, normalisation and optimizer. `rivals train photos/ --method NAME` trains with it,
 `rivals recipes NAME` tells all of it, `rivals compare photos/ --methods a,b` plays several against each other.
 
-*This page is made by `benchmarks/methods_page.py` from `benchmarks/results/`: `quality_methods`, `modes_stacked`,
-`toys`, `gamma_rule`, `small_data`.*
+*This page is made by `benchmarks/methods_page.py` from `benchmarks/results/`.*
 
 """
 
