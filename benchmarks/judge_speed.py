@@ -48,6 +48,7 @@ WAYS = {
     "torchmetrics, published network": "as torchmetrics, with the network of the weights' package",
     "torch-fidelity": "`calculate_metrics` of FID, KID (100 subsets of 1,000), precision and recall, batches of 64, "
     "its own data loader; our network",
+    "torch-fidelity, published network": "as torch-fidelity, with the network of the weights' package",
     "verb": "`rivals judge FAKE.npz --against REAL.npz --json`: besides the same scores the floor between two parts of "
     "the real pictures, copies, authenticity, likeness; the start of the program, reading and writing the pictures",
 }
@@ -189,6 +190,9 @@ def judge_part(home: Path, count: int, space: str, threads: int, turns: int) -> 
             judging.ask, "judge_torchmetrics", folder, space, threads, "published", ours=True
         ),
         "torch-fidelity": partial(judging.ask, "judge_torch_fidelity", folder, space, threads, ours=True),
+        "torch-fidelity, published network": partial(
+            judging.ask, "judge_torch_fidelity", folder, space, threads, "published", ours=True
+        ),
         "verb": partial(verb, folder, space, threads),
     }
     found = in_turns(home / f"judge-{space.replace(':', '-')}-{threads}", ways, turns)

@@ -35,8 +35,8 @@ REACH = 2  # pixels
 HOME = RUNS / "memorisation"
 TRAINED = {  # samples of runs: folder, set, samples
     "10 minutes on 60,000 digits": (RUNS / "quality" / "mnist-10m-minutes-2t-0", "mnist", 1_000),
-    "3 minutes on 500 digits": (RUNS / "small" / "with-minutes-3-2t-0", "digits500", 2_000),
-    "3 minutes on 500 digits, no augmentation": (RUNS / "small" / "without-minutes-3-2t-0", "digits500", 2_000),
+    "3 minutes on 500 digits": (RUNS / "small" / "with-steps-3-1t-0", "digits500", 2_000),
+    "3 minutes on 500 digits, no augmentation": (RUNS / "small" / "without-steps-3-1t-0", "digits500", 2_000),
 }
 
 

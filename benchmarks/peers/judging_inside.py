@@ -214,14 +214,14 @@ def judge_torchmetrics(folder: str, space: str, threads: str, network: str = "ou
     return {"values": values, **seconds, "peak_mib": peak()}
 
 
-def judge_torch_fidelity(folder: str, space: str, threads: str) -> dict:
+def judge_torch_fidelity(folder: str, space: str, threads: str, network: str = "ours") -> dict:
     """FID, KID, precision and recall of pictures, in batches of 64."""
     torch.set_num_threads(int(threads))
     fake, real = (torch.from_numpy(np.load(Path(folder) / f"{name}.npy")) for name in ("fake", "real"))
     import torch_fidelity
     from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 
-    known = Network(space)
+    known = Network(space, published=network == "published")
 
     class Ours(FeatureExtractorBase):
         def __init__(self, name: str, features_list: list[str], **words: object) -> None:
