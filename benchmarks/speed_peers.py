@@ -8,14 +8,15 @@ What counts is the ratio within a round: the load of a machine changes, and hits
 """
 
 import argparse
+import json
 import statistics
 import time
 from collections.abc import Callable
 
 import torch
 
-from common import write_result
-from peers import pytorch_gan, r3gan, torchgan_dcgan, usual_script
+from common import RESULTS, write_result
+from peers import basicsr, cyclegan, pytorch_gan, r3gan, torchgan_dcgan, usual_script
 from peers.common import Comparison, Play
 
 COMPARISONS: dict[str, Callable[[], Comparison]] = {
@@ -25,12 +26,18 @@ COMPARISONS: dict[str, Callable[[], Comparison]] = {
     "pytorch-gan-gan": lambda: pytorch_gan.compare("gan"),
     "usual-script": usual_script.compare,
     "r3gan": r3gan.compare,
+    "basicsr-compact": lambda: basicsr.compare("SRVGGNetCompact"),
+    "basicsr-rrdb": lambda: basicsr.compare("RRDBNet"),
+    "cyclegan": cyclegan.compare,
 }
 GOALS = {
     "torchgan-64": {"rivals": 1.4},
     "pytorch-gan-dcgan": {"rivals": 1.4},
     "usual-script": {"rivals": 1.25},
     "r3gan": {"rivals": 1.0, "rivals, penalties every 4th step": 1.3},
+    "basicsr-compact": {"rivals": 1.2},
+    "basicsr-rrdb": {"rivals": 1.2},
+    "cyclegan": {"rivals": 1.2},
 }
 
 
@@ -56,6 +63,7 @@ def measure(name: str, rounds: int, seconds: float) -> dict:
     row = {
         "peer": comparison.name,
         "batch": comparison.batch,
+        **({"note": comparison.note} if comparison.note else {}),
         "rounds": rounds,
         "steps_a_round": steps,
         "pictures_a_second": {
@@ -80,12 +88,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--seconds", type=float, default=2.0, help="of the peer's training in a round")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--only", nargs="*", choices=COMPARISONS, help="and write no result")
+    parser.add_argument("--only", nargs="*", choices=COMPARISONS, help="and keep the others' results")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
     rows = {name: measure(name, chosen.rounds, chosen.seconds) for name in chosen.only or COMPARISONS}
-    if not chosen.only:
-        write_result("speed_peers", {"protocol": protocol(), "rows": rows})
+    result = RESULTS / "speed_peers.json"
+    before = json.loads(result.read_text())["rows"] if result.exists() else {}
+    known = before | rows
+    ordered = {name: known[name] for name in COMPARISONS if name in known}
+    write_result("speed_peers", {"protocol": protocol(), "rows": ordered})
 
 
 def protocol() -> str:

@@ -81,22 +81,29 @@ def player(
     channels_last: bool = True,
 ) -> Play:
     """Our training of these networks, running average and all, as `rivals train` sets it up."""
-    if channels_last:
-        generator = generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        critic = critic.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    couples = any(isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d) for part in critic.modules())
     critic_half, generator_half = adversarial(loss)
+    couples = any(isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d) for part in critic.modules())
     game = Duel(
-        WithoutLabels(generator),
-        critic,
+        WithoutLabels(dense(generator, channels_last)),
+        dense(critic, channels_last),
         latent=latent,
         generator_terms={"adversarial": Term(generator_half)},
         critic_terms={"adversarial": Term(critic_half), **(penalties or {})},
         joined=not couples and not penalties,  # as `rivals train` decides it
     )
-    adams = [torch.optim.Adam(side.parameters(), lr, betas=betas, fused=True) for side in (game.generator, critic)]
+    return played(game, [Batch(pictures) for pictures in data], lr=lr, betas=betas)
+
+
+def dense(network: nn.Module, channels_last: bool = True) -> nn.Module:
+    """A network as `rivals train` keeps it in memory."""
+    return network.to(memory_format=torch.channels_last) if channels_last else network  # type: ignore[call-overload]
+
+
+def played(game: Duel, batches: list[Batch], *, lr: float, betas: tuple[float, float]) -> Play:
+    """Our training of a game."""
+    adams = [torch.optim.Adam(side.parameters(), lr, betas=betas, fused=True) for side in (game.generator, game.critic)]
     training = Training.of(game, (adams[0], adams[1]))
-    going = rounds(training, cycle([Batch(pictures) for pictures in data]), Budget(steps=10**9))
+    going = rounds(training, cycle(batches), Budget(steps=10**9))
 
     def play(steps: int) -> None:
         for _ in range(steps):

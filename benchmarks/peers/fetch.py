@@ -1,6 +1,6 @@
 """Fetch the peers that `speed_peers.py` measures against, at fixed versions, into benchmarks/runs/peers.
 
-    python benchmarks/peers/fetch.py [--pytorch-gan PLACE] [--r3gan PLACE]
+    python benchmarks/peers/fetch.py [--pytorch-gan PLACE] [--r3gan PLACE] [--basicsr PLACE] [--cut PLACE]
 
 A PLACE is a git address or the path of a clone (bare or not); by default the project's own address.
 """
@@ -23,6 +23,16 @@ REPOSITORIES = {
         "https://github.com/brownvc/R3GAN",
         "19a7ddf463fbac2bd39b4c1c73d63f1c441c7403",
         ("R3GAN", "torch_utils", "dnnlib"),
+    ),
+    "basicsr": (
+        "https://github.com/XPixelGroup/BasicSR",
+        "8d56e3a045f9fb3e1d8872f92ee4a4f07f886b0a",
+        ("basicsr",),
+    ),
+    "cut": (  # CycleGAN's own repository is gigabytes; its authors keep the same model here
+        "https://github.com/taesungp/contrastive-unpaired-translation",
+        "b3ac297708dfb6f7589d04662277e53c0d579c27",
+        ("models", "util"),
     ),
 }
 

@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any
 
 SETTLED = 0.2  # of the run: before, nothing is wrong yet, only young
-YOUNG = 2.0  # times its weights: a generator that has moved less, step by step, may not have found its feet
+YOUNG = 1.0  # times its weights: a generator that has moved less, step by step, may not have found its feet
 
 
 @dataclass(frozen=True)
