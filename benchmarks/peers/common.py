@@ -4,6 +4,7 @@ import importlib.util
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.machinery import ModuleSpec
 from itertools import cycle
 from types import ModuleType
 from typing import Any
@@ -127,6 +128,7 @@ def stand_in(name: str, **holds: Any) -> None:
         pass
     module = ModuleType(name)
     module.__path__ = []  # type: ignore[attr-defined]  # a package: submodules can be imported
+    module.__spec__ = ModuleSpec(name, None, is_package=True)  # torch looks for it
     for key, value in holds.items():
         setattr(module, key, value)
     sys.modules[name] = module
