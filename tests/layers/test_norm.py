@@ -44,6 +44,23 @@ def test_instance_norm_is_torchs():
     torch.testing.assert_close(ours(x), theirs(x))
 
 
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("side", [1, 5])
+def test_instance_norm_is_the_same_however_channels_lie_in_memory_with_its_first_and_second_gradients(training, side):
+    layer = normal("instance", 3).double().train(training)
+    unsettle(layer)
+    x = torch.randn(4, 3, side, side + 1, dtype=torch.float64) * 2 + 1
+    found = []
+    for memory in (torch.contiguous_format, torch.channels_last):
+        given = x.clone(memory_format=memory).requires_grad_()
+        made = layer(given)
+        (slope,) = torch.autograd.grad(made.pow(3).sum(), given, create_graph=True)
+        (bend,) = torch.autograd.grad(slope.square().sum(), given)
+        found.append((made, slope, bend))
+        assert made.is_contiguous(memory_format=memory)
+    torch.testing.assert_close(*found)
+
+
 def test_layer_norm_is_torchs_over_all_of_a_sample_with_a_gain_for_each_channel():
     ours, theirs = normal("layer", 3), nn.LayerNorm([3, 5, 6], elementwise_affine=False)
     unsettle(ours)
