@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import lightning_fabric  # noqa: F401
 import torch
 from clock import Clock, peak
 

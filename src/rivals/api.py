@@ -215,13 +215,13 @@ def carry_out(
     finally:
         for logger in made:
             logger.close()
-    model = run.model(training)
+    model = job.settle(run.model(training))
     if judge is not None:
         model.save(job.folder / "model")
         (job.folder / SECRET).unlink(missing_ok=True)
         best = best_beside(run, model, taken=job.takes_best)
         if job.takes_best and best["clearly_better"]:
-            model = load(job.folder, best=True)
+            model = job.settle(load(job.folder, best=True))
             model.save(job.folder / "model")
         tell({"kind": "judging", "step": training.step})
         with thread_count(threads):

@@ -85,6 +85,7 @@ class Job:
         sheet: some samples of a model as one file, in the format of `preview`.
         preview: how previews' files end.
         finish: what a model goes through before it is looked at or saved.
+        settle: what it goes through once more when training is over, and may take its time for.
         spread: over processes and threads; None where others than we decide it.
         takes_best: whether the best state becomes the model where it is clearly better than the last; its scores must
             not be from what the verdict is taken on.
@@ -106,6 +107,7 @@ class Job:
     sheet: Callable[[Model], bytes]
     preview: str = ".png"
     finish: Callable[[Model], Model] = as_it_is
+    settle: Callable[[Model], Model] = as_it_is
     spread: Spread | None = None
     takes_best: bool = False
     private: Private | None = None

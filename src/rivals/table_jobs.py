@@ -17,7 +17,7 @@ from .engine.processes import Spread, check_processes
 from .engine.recipe import Recipe, change, from_plain
 from .jobs import Job, Request, Tell, ends, estimate, resumed, same_data, with_budget
 from .modalities.tables.asking import asking_of, mix_of
-from .modalities.tables.calibrate import calibrated, shares_of
+from .modalities.tables.calibrate import MANY, calibrated, shares_of
 from .modalities.tables.cells import typed
 from .modalities.tables.columns import Column, Typed
 from .modalities.tables.constraints_fit import fit_rules, learned_columns
@@ -119,6 +119,7 @@ def prepare(request: Request, stored: Mapping[str, Any] | None, device: torch.de
         sheet=lambda model: preview(model, recipe.seed),
         preview=".csv",
         finish=lambda model: calibrated(model, shares()),
+        settle=lambda model: calibrated(model, shares(), count=MANY),
         spread=Spread.kept(stored or {}),
         takes_best=len(validation) >= ENOUGH,
     )

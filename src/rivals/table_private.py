@@ -18,7 +18,7 @@ from .engine.recipe import Recipe, change, read, to_json
 from .engine.secret import SECRET, bound_secret, kept_secret, mark_of
 from .jobs import Job, Request, Tell, estimate, resumed, with_budget
 from .modalities.tables.asking import asking_of
-from .modalities.tables.calibrate import calibrated, shares_of
+from .modalities.tables.calibrate import MANY, calibrated, shares_of
 from .modalities.tables.encode import encoders_of, slots_for
 from .modalities.tables.modality import Tables, dataset
 from .modalities.tables.private import Noisy, look_noise_of, noise_for, noisy_columns
@@ -222,5 +222,6 @@ def job_of(
         sheet=lambda model: preview(model, recipe.seed),
         preview=".csv",
         finish=lambda model: calibrated(model, shares),
+        settle=lambda model: calibrated(model, shares, count=MANY),
         private=Private(planned, secret, conditions(asking, shares, layout)),
     )

@@ -1,5 +1,6 @@
 """Shares of categories and modes put right after training, by the generator's last biases alone."""
 
+from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import replace
 
@@ -11,11 +12,11 @@ from rivals.engine.model import Model
 from .encode import Compact
 from .layout import Layout, log_softmax_segments, one_hots
 
-LOOKED_AT = 2**25  # numbers: samples that shares are measured on, times how wide they are; 128 MB
-LEAST_LOOKED_AT, MOST_LOOKED_AT = 2**12, 2**17  # samples
-PASS = 2**12  # samples that are made at once, and that the first rounds look at
-ROUNDS, OF_ALL = 12, 4  # the last ones look at all samples
+PASS = 2**12  # samples that are made at once
+FEW, MANY = PASS, 2**16  # samples that shares are measured on while training goes on, and at its end
+ROUNDS, OF_ALL = 8, 2  # the last of them look at all samples, the others at as many as are made at once
 LEAST = 1e-7  # of a share: a logarithm needs one
+STIFF, LARGEST = 0.02, 2.0  # how little a share may follow its bias, and the longest step of a bias
 
 
 def shares_of(compact: Compact, train: Tensor, layout: Layout) -> Tensor:
@@ -27,19 +28,20 @@ def shares_of(compact: Compact, train: Tensor, layout: Layout) -> Tensor:
 
 
 @torch.no_grad()
-def calibrated(model: Model, shares: Tensor, *, seed: int = 0) -> Model:
+def calibrated(model: Model, shares: Tensor, *, count: int = FEW, seed: int = 0) -> Model:
     """The model with its last biases shifted until every slot comes up as often as in the data.
 
-    A slot is drawn with the softmax of its logits, so the mean of that over noise is its share, and adding the
-    logarithm of (wanted / found) to its bias moves it there: iterative proportional fitting on one margin at a time.
-    What the generator has learned of how columns depend on each other stays. The given model is left as it is.
-
-    Samples are many, since a trained generator hardly leaves a choice to the draw: a share of 1 % is then known from as
-    few samples as have it, 3 % off with 100,000 of them, 15 % off with 4,000.
+    A slot is drawn with the softmax p of its logits, so the mean of p over noise is its share. Adding log(wanted /
+    found) to its bias moves it there where p is the same in every sample: iterative proportional fitting on one margin
+    at a time. Where samples are sure of their slots, a share follows its bias less, by (1 - mean p^2 / mean p) /
+    (1 - mean p), and steps are longer by as much. What the generator has learned of how columns depend on each other
+    stays. The given model is left as it is.
 
     Args:
         model: with a `RowGenerator`.
         shares: (width,) as `shares_of` gives them.
+        count: samples to look at. The fewer samples have a slot, the less is known of how often it comes: of a share of
+            1 % some 15 % with `FEW`, 4 % with `MANY`.
         seed: of the noise.
     """
     from .networks import RowGenerator
@@ -47,24 +49,26 @@ def calibrated(model: Model, shares: Tensor, *, seed: int = 0) -> Model:
     network = deepcopy(model.network).eval()
     assert isinstance(network, RowGenerator)
     layout, first = network.layout, len(network.layout.scalars)
-    count = min(max(LOOKED_AT // layout.width, LEAST_LOOKED_AT), MOST_LOOKED_AT)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        z = torch.randn(count, model.latent)
-        cond = model.modality.condition(None, count)
-    device = network.head.bias.device
-    values = torch.cat(
-        [
-            network(z[part].to(device), None if cond is None else cond[part].to(device)).values
-            for part in torch.arange(count).split(PASS)
-        ]
-    )
-    wanted = shares.to(device)
-    shift = torch.zeros_like(wanted)
+    wanted = shares.to(network.head.bias.device)[first:].clamp(min=LEAST)
     for number in range(ROUNDS):
-        looked = values.split(PASS)[: None if number >= ROUNDS - OF_ALL else 1]
-        found = torch.stack([log_softmax_segments(part + shift, layout).exp().sum(0) for part in looked]).sum(0)
-        found /= sum(map(len, looked))
-        shift[first:] += (wanted[first:].clamp(min=LEAST) / found[first:].clamp(min=LEAST)).log()
-    network.head.bias.add_(shift)
+        total = torch.zeros(2, layout.width - first, device=wanted.device)
+        looked = count if number >= ROUNDS - OF_ALL else min(count, PASS)
+        for values in made(replace(model, network=network), looked, seed):
+            chances = log_softmax_segments(values, layout)[:, first:].exp()
+            total += torch.stack([chances.sum(0), chances.square().sum(0)])
+        found, square = (total / looked).clamp(min=LEAST)
+        follows = ((1 - square / found) / (1 - found).clamp(min=LEAST)).clamp(STIFF, 1)
+        network.head.bias[first:] += ((wanted / found).log() / follows).clamp(-LARGEST, LARGEST)
     return replace(model, network=network)
+
+
+def made(model: Model, count: int, seed: int) -> Iterator[Tensor]:
+    """The outputs, (n, width) each, of samples that are always of the same noise."""
+    device = next(model.network.parameters()).device
+    for number, start in enumerate(range(0, count, PASS)):
+        size = min(PASS, count - start)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed((seed << 16) + number)
+            z = torch.randn(size, model.latent)
+            cond = model.modality.condition(None, size)
+        yield model.network(z.to(device), None if cond is None else cond.to(device)).values

@@ -199,8 +199,9 @@ class _Look:
         """Look at some more rows."""
         if not self.sample.first:
             wide = [column for column in self.categories if shares(*_size(column), self.most_slots)[1]]
-            features = features_of([*self.numbers, *self.dates, *self.categories], chunk, self.most_slots)
-            self.companies = {column.name: Company(column, features) for column in wide}
+            if wide:
+                features = features_of([*self.numbers, *self.dates, *self.categories], chunk, self.most_slots)
+                self.companies = {column.name: Company(column, features) for column in wide}
         self.sample.feed(chunk)
         for company in self.companies.values():
             company.feed(chunk)
