@@ -18,6 +18,7 @@ from .build import build_network
 from .errors import RequestError
 from .files import write_whole
 from .modality import Modality
+from .parallel import seed_torch
 from .recipe import Use, from_plain
 from .types import Sample, each
 
@@ -54,7 +55,7 @@ class Model:
     def one_batch(self, count: int, *, seed: int, wish: str | None = None) -> Sample:
         """One batch of samples from a seed of its own, which covers draws inside the network and `show` too."""
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            seed_torch(seed)
             cond = self.modality.condition(wish, count)
             z = torch.randn(count, self.latent)
         return self.from_noise(z, cond, seed=seed + 1)
@@ -64,14 +65,14 @@ class Model:
         """What the generator makes of noise (count, latent) and conditions, on the CPU; `seed` is of what it draws."""
         device = next(self.network.parameters()).device
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            seed_torch(seed, device)
             raw = self.network.eval()(z.to(device), None if cond is None else cond.to(device))
             return each(lambda part: part.float().cpu(), self.modality.show(raw))
 
     def interpolate(self, frames: int, *, seed: int = 0, wish: str | None = None, stops: int = 5) -> Sample:
         """A walk of `frames` samples through `stops` points of noise and back to the first, of equal length each."""
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            seed_torch(seed)
             points = torch.randn(stops, self.latent)
             cond = self.modality.condition(wish, stops)
         if cond is not None and wish is None:

@@ -12,6 +12,14 @@ def processes() -> tuple[int, int]:
     return (dist.get_rank(), dist.get_world_size()) if dist.is_available() and dist.is_initialized() else (0, 1)
 
 
+def seed_torch(seed: int, device: torch.device | None = None) -> None:
+    """Set torch's random numbers on the CPU, and on the device where it is another."""
+    if device is None or device.type == "cpu":
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed looks for every other device first: milliseconds
+    else:
+        torch.manual_seed(seed)
+
+
 def own_rows(draw: Callable[..., Tensor], count: int, *shape: int, device: torch.device | None = None) -> Tensor:
     """This process's `count` rows of a draw for the whole batch, shape (count, *shape).
 

@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 from .errors import RequestError
 from .game import Game
 from .pace import Pace
-from .parallel import from_first, processes, share_gradients
+from .parallel import from_first, processes, seed_torch, share_gradients
 from .schedule import Budget
 from .types import Batch, each, size
 
@@ -293,8 +293,4 @@ def anneal(optimizers: tuple[Optimizer, Optimizer], factor: float, beta2: float 
 
 def seed_round(seed: int, stream: int, step: int, device: torch.device | None = None) -> None:
     """Set all random numbers of a round by where it stands, whatever came before."""
-    number = ((seed * 1_000_003 + stream) * 1_000_003 + step) % 2**63
-    if device is None or device.type == "cpu":
-        torch.default_generator.manual_seed(number)  # torch.manual_seed looks for every other device first
-    else:
-        torch.manual_seed(number)
+    seed_torch(((seed * 1_000_003 + stream) * 1_000_003 + step) % 2**63, device)

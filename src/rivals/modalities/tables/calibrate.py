@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from rivals.engine.model import Model
+from rivals.engine.parallel import seed_torch
 
 from .encode import Compact
 from .layout import Layout, log_softmax_segments, one_hots
@@ -68,7 +69,7 @@ def made(model: Model, count: int, seed: int) -> Iterator[Tensor]:
     for number, start in enumerate(range(0, count, PASS)):
         size = min(PASS, count - start)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed((seed << 16) + number)
+            seed_torch((seed << 16) + number)
             z = torch.randn(size, model.latent)
             cond = model.modality.condition(None, size)
         yield model.network(z.to(device), None if cond is None else cond.to(device)).values

@@ -9,6 +9,7 @@ import torch
 from rivals.engine.errors import RequestError
 from rivals.engine.model import Model
 from rivals.engine.names import named
+from rivals.engine.parallel import seed_torch
 from rivals.engine.types import leaves
 
 from .cells import untyped
@@ -145,7 +146,7 @@ def drawn(model: Model, count: int, *, seed: int, wish: Wish | None = None) -> d
     tables = model.modality
     assert isinstance(tables, Tables)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        seed_torch(seed)
         z = torch.randn(count, model.latent)
         cond = tables.condition(None, count) if wish is None else wish.slots(tables, count)
     sample = leaves(model.from_noise(z, cond, seed=seed + 1))[0]
