@@ -221,7 +221,6 @@ def one(
         return Outcome(reason=cannot_read(error))
     if job.target.exists():  # nothing is replaced, whoever made it
         return Outcome(reason="an output of its name has come meanwhile")
-    job.target.parent.mkdir(parents=True, exist_ok=True)
     lost = saving.write(job.target, made, alpha, picture)
     return Outcome((*picture.words, *editor.how.words, *said, *lost))
 

@@ -24,7 +24,7 @@ KINDS = {
         "perceptual distance", "", "lower", "to true pictures, in layers of EfficientNet-Lite0; not LPIPS"
     ),
     "perceptual_larger": Kind(
-        "in another network", "", "lower", "the same in EfficientNet-Lite2, which no training looks through"
+        "perceptual distance (Lite2)", "", "lower", "the same in EfficientNet-Lite2, which no training looks through"
     ),
     "dissimilarity": Kind("1 − MS-SSIM", "", "lower", "to true pictures (Wang et al. 2003)"),
     "psnr": Kind("PSNR", " dB", "higher", "peak signal to noise, of all channels; some blur raises it"),

@@ -1,5 +1,6 @@
 """What both judges of edited pictures share."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,14 +40,14 @@ def silent(entry: Mapping[str, Any]) -> None:
     """Tell nobody."""
 
 
-class Final:
+class Final(ABC):
     """A judge whose verdict leaves pictures in a run's folder."""
 
+    @abstractmethod
     def judged(
         self, model: Model, *, name: str, state: str = "last", beside: Mapping[str, Model] | None = None
     ) -> Judged:
         """The verdict on a model called `name`, beside that on baselines and on other models, and some pictures."""
-        raise NotImplementedError
 
     def final(self, model: Model, folder: Path) -> dict[str, Any]:
         """The verdict on held-out pictures; some of them go to the folder `pictures` of the run's."""
