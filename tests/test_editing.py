@@ -1,4 +1,5 @@
 import errno
+import json
 import os
 import resource
 import signal
@@ -22,6 +23,8 @@ from rivals.engine.recipe import Use
 from rivals.modalities.images.edits import deep, files, saving
 from rivals.modalities.images.edits.modality import Edits
 from rivals.modalities.images.modality import Images
+
+NOTEBOOK = Path(__file__).parents[1] / "examples" / "edit.ipynb"
 
 NETWORKS = {
     "denoise": ("unet", {"width": 4, "depth": 2}),
@@ -321,6 +324,19 @@ def test_a_full_disk_is_said_and_leaves_nothing_behind(monkeypatch, folder, tmp_
     assert contents(tmp_path) == before
 
 
+def test_a_folder_that_cannot_be_made_on_a_full_disk_is_said_too(monkeypatch, folder, tmp_path):
+    real = os.mkdir
+
+    def full(path, *more):
+        if "made" in str(path):
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        real(path, *more)
+
+    monkeypatch.setattr("os.mkdir", full)
+    with pytest.raises(RequestError, match=r"is full: .* needs .*make room and go on with the same command"):
+        rivals.edit(model_of(), folder, out=tmp_path / "made")
+
+
 def test_a_device_that_is_full_from_the_first_byte_is_said_as_full(monkeypatch, folder, tmp_path):
     """Pillow, writing to a file by its number, would say "encoder error" instead."""
     if not os.path.exists("/dev/full"):
@@ -535,3 +551,25 @@ def test_a_mask_that_is_no_file_is_refused_before_it_is_read(folder, tmp_path):
     for name in ("pipe.png", "nowhere.png"):
         with pytest.raises(RequestError, match="no mask at"):
             editing.edit(model_of("inpaint"), folder / "a.png", mask=tmp_path / name, out=tmp_path / "x.png")
+
+
+def test_the_notebook_runs_and_its_outputs_are_kept(monkeypatch):
+    pytest.importorskip("skimage")
+    pytest.importorskip("efficientnet_lite_pytorch")
+    from rivals.modalities.images.edits import judge
+
+    monkeypatch.setattr(judge, "baselines", lambda edits, tuning: ({}, []))  # seconds each
+    monkeypatch.setattr(judge, "SIDE", 64)
+    monkeypatch.setattr(judge, "QUICK_SIDE", 64)
+    cells = [cell for cell in json.loads(NOTEBOOK.read_text())["cells"] if cell["cell_type"] == "code"]
+    assert all(cell["outputs"] for cell in cells[1:])
+    assert NOTEBOOK.stat().st_size < 400_000
+    place: dict = {}
+    for cell in cells:
+        code = "".join(cell["source"])
+        assert code.count("STEPS =") <= 1
+        exec(compile(code.replace("STEPS = 1000", "STEPS = 2"), str(NOTEBOOK), "exec"), place)
+    assert place["STEPS"] == 2
+    assert place["clean"].shape == place["cat"].shape
+    assert place["verdict"]["card"]["split"] == "all"
+    assert (place["place"] / "verdict.html").exists()
