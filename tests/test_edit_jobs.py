@@ -1,4 +1,5 @@
 import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -119,6 +120,28 @@ def test_the_critic_joins_after_a_quarter_and_counts_more_and_more(restore, tmp_
     assert joined == list(range(6, 21))  # step 6 begins when 5 of 20 are played
     assert counted == list(range(7, 21))
     assert rounds[7]["generator/adversarial"] < 0.6 * rounds[9]["generator/adversarial"]
+
+
+def told_in_docs():
+    """The settings of terms and critics that the page on editing shows, for each command."""
+    page = (Path(__file__).parents[1] / "docs" / "edit.md").read_text(encoding="utf-8")
+    lines = [shlex.split(line) for line in page.splitlines() if line.startswith("rivals train")]
+    kept = [[word for word in line if word.startswith(("generator_terms.", "critic."))] for line in lines]
+    return [dict(word.split("=", 1) for word in words) for words in kept if words]
+
+
+@pytest.mark.parametrize("changes", told_in_docs())
+def test_the_terms_and_critics_that_the_page_tells_of_play(changes, restore, tmp_path, log_of):
+    few = {"critic.options.halvings": "1"}  # of crops of 32 pixels
+    restore(task="denoise", changes={**few, **changes}, steps=4)
+    recipe = read(tmp_path / "run/recipe.json")
+    losses = {name for line in log_of(tmp_path / "run") if line["kind"] == "round" for name in line["losses"]}
+    for path, value in changes.items():
+        part, _, name = path.partition(".")
+        if part == "generator_terms":
+            assert (f"generator/{name}" in losses) == (value != "0"), path
+        elif path == "critic.name":
+            assert recipe.critic.name == value
 
 
 def test_a_published_game_plays_beside_the_terms_that_hold_pictures_to_the_true_ones(restore, tmp_path):
@@ -268,6 +291,25 @@ def test_methods_for_edited_pictures_are_told_of(name):
     told = CliRunner().invoke(app, ["recipes", name])
     assert "https://arxiv.org/abs/" in told.output
     assert "gamma" not in told.output, "their weights are as they stand"
+
+
+def test_equal_pictures_are_on_one_side_of_validation_and_verdict(photos):
+    from rivals.edit_jobs import parted
+    from rivals.modalities.images.cache import survey
+    from rivals.modalities.images.edits.store import load
+
+    for number in range(0, 12, 2):
+        with Image.open(photos / f"{number:02}.png") as image:
+            image.save(photos / f"again-{number}.bmp")
+    shelf = load(survey(photos, learning=False), 3, 32)
+    every = torch.arange(len(shelf.places))
+    validation, held_out = parted(shelf, every)
+    pixels = [{shelf.picture(row).tobytes() for row in rows.tolist()} for rows in (validation, held_out)]
+    assert len(validation) == 4
+    assert len(held_out) == 14
+    assert not pixels[0] & pixels[1]
+    copies = every[torch.from_numpy(np.bincount(shelf.groups)[shelf.groups] > 1)]
+    assert all(torch.equal(part, copies) for part in parted(shelf, copies)), "none is alone: all serve for both"
 
 
 def test_the_doctor_looks_for_no_critic_where_there_is_none(restore, tmp_path):

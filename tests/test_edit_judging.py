@@ -152,6 +152,62 @@ def test_two_kinds_are_judged_in_two_folders(tmp_path):
     assert (tmp_path / "page.html").exists()
 
 
+def test_other_runs_are_put_beside_it_in_the_table_and_on_the_page(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    source = photos(tmp_path / "good")
+    run_of(tmp_path / "one", "denoise", source)
+    run_of(tmp_path / "two", "denoise", source)
+    told = CliRunner().invoke(app, ["judge", "one", "--beside", "two", "--out", "page.html", "--count", "4"])
+    assert told.exit_code == 0, told.output
+    rows = [line.split() for line in told.output.splitlines() if line.startswith(("this model", "two", "nothing"))]
+    assert rows[0][2:] == rows[1][1:], "the same weights get the same numbers"
+    assert rows[2][0] == "nothing"
+    assert "Beside two: not told apart in" in told.output
+    assert "Beside others" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    verdict = rivals.judge("one", beside=["two"], count=4)
+    assert verdict["beside"]["two"]["scores"] == verdict["scores"]
+    assert verdict["card"]["split"] == "held-out part"
+    assert not [note for note in verdict["notes"] if "two" in note], "it learned from the same"
+
+
+def test_a_run_beside_that_may_have_seen_what_is_judged_is_told_of_or_refused(tmp_path):
+    one = run_of(tmp_path / "one", "denoise", photos(tmp_path / "good"))
+    two = run_of(tmp_path / "two", "denoise", photos(tmp_path / "others", seed=1))
+    notes = " ".join(rivals.judge(one, beside=[two], count=4)["notes"])
+    assert f"{two} learned from other data, among which" in notes
+    verdict = rivals.judge(one, tmp_path / "others", beside=[two], count=4)
+    assert verdict["card"]["split"] == "held-out part", "the other one learned from the rest"
+    assert f"{two} learned from these pictures" in " ".join(verdict["notes"])
+    about = json.loads((two / "run.json").read_text())
+    about["data_sha256"] = load(survey(tmp_path / "good", learning=False), 3, 40).content
+    (two / "run.json").write_text(json.dumps(about))
+    model = json.loads((two / "model" / "model.json").read_text())
+    model["modality"]["crop"] = 40
+    (two / "model" / "model.json").write_text(json.dumps(model))
+    with pytest.raises(RequestError, match="both learned from these pictures, cut in other ways"):
+        rivals.judge(one, beside=[two])
+
+
+def test_what_cannot_stand_beside_a_run_is_refused(tmp_path):
+    source = photos(tmp_path / "good")
+    run = run_of(tmp_path / "run", source=source)
+    for name, more, words in (
+        ("denoise", {"task": "denoise"}, "its task is denoise, and super-resolution there"),
+        ("larger", {"scale": 4}, "its scale is 4, and 2 there"),
+        ("grey", {"channels": 1}, "its channels of what is given is 1, and 3 there"),
+    ):
+        with pytest.raises(RequestError, match=words):
+            rivals.judge(run, beside=[run_of(tmp_path / name, source=source, **more)])
+    with pytest.raises(RequestError, match="judged beside itself"):
+        rivals.judge(run, beside=[run])
+    with pytest.raises(RequestError, match="no set of pictures but a run: --beside"):
+        rivals.judge(run, run)
+    with pytest.raises(RequestError, match="there is no run at"):
+        rivals.judge(run, beside=[tmp_path / "nowhere"])
+    with pytest.raises(RequestError, match="--beside is for runs that edit pictures"):
+        rivals.judge(source, source, beside=[run])
+
+
 def test_a_style_run_has_its_verdict_from_training(tmp_path):
     run = run_of(tmp_path / "run", "style")
     with pytest.raises(RequestError, match="when it is trained"):

@@ -1,5 +1,7 @@
 import errno
+import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -9,9 +11,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from typer.testing import CliRunner
 
 import rivals
 from rivals import editing
+from rivals.cli import app
 from rivals.engine.build import build_network
 from rivals.engine.errors import RequestError
 from rivals.engine.model import Model
@@ -19,6 +23,8 @@ from rivals.engine.recipe import Use
 from rivals.modalities.images.edits import deep, files, saving
 from rivals.modalities.images.edits.modality import Edits
 from rivals.modalities.images.modality import Images
+
+NOTEBOOK = Path(__file__).parents[1] / "examples" / "edit.ipynb"
 
 NETWORKS = {
     "denoise": ("unet", {"width": 4, "depth": 2}),
@@ -318,6 +324,19 @@ def test_a_full_disk_is_said_and_leaves_nothing_behind(monkeypatch, folder, tmp_
     assert contents(tmp_path) == before
 
 
+def test_a_folder_that_cannot_be_made_on_a_full_disk_is_said_too(monkeypatch, folder, tmp_path):
+    real = os.mkdir
+
+    def full(path, *more):
+        if "made" in str(path):
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        real(path, *more)
+
+    monkeypatch.setattr("os.mkdir", full)
+    with pytest.raises(RequestError, match=r"is full: .* needs .*make room and go on with the same command"):
+        rivals.edit(model_of(), folder, out=tmp_path / "made")
+
+
 def test_a_device_that_is_full_from_the_first_byte_is_said_as_full(monkeypatch, folder, tmp_path):
     """Pillow, writing to a file by its number, would say "encoder error" instead."""
     if not os.path.exists("/dev/full"):
@@ -333,6 +352,96 @@ def test_a_device_that_is_full_from_the_first_byte_is_said_as_full(monkeypatch, 
     for ending in (".png", ".jpg", ".webp", ".tif"):
         with pytest.raises(RequestError, match="is full"):
             rivals.edit(model_of(), folder / "a.png", out=tmp_path / f"b{ending}")
+
+
+@pytest.mark.parametrize("ending", [".png", ".jpg", ".webp", ".tif"])
+def test_a_file_that_may_not_grow_so_large_is_said_and_leaves_nothing_behind(tmp_path, ending):
+    """A limit of the system, as that of a FAT disk at 4 GB; and a folder goes on once there is room."""
+    model, made = model_of(), tmp_path / "made"
+    (tmp_path / "photos").mkdir()
+    for number, side in enumerate((40, 400)):
+        noise = np.random.default_rng(number).integers(0, 255, (side, side, 3), np.uint8)
+        Image.fromarray(noise).save(tmp_path / f"photos/{number}{ending}")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, before[1]))
+    try:
+        with pytest.raises(RequestError, match=f"takes no file so large: 1{ending} needs .*the same command"):
+            rivals.edit(model, tmp_path / "photos", out=made)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(contents(made)) == [f"0{ending}"]
+    done = rivals.edit(model, tmp_path / "photos", out=made)
+    assert (done.there, len(done.written)) == (1, 1)
+    assert list(contents(made)) == [f"0{ending}", f"1{ending}"]
+
+
+KILLED = """
+import os, signal
+from rivals.modalities.images.edits import saving
+real = saving.saver
+def killed(kind, made, like):
+    write = real(kind, made, like)
+    def half(file):
+        write(file)
+        file.flush()
+        if made.width > 100:
+            os.kill(os.getpid(), signal.SIGKILL)
+    return half
+saving.saver = killed
+from rivals.cli import main
+main()
+"""
+
+
+def test_a_killed_process_leaves_whole_files_and_the_next_one_removes_what_was_half_written(run, tmp_path):
+    (tmp_path / "photos").mkdir()
+    for number, side in enumerate((40, 60, 120)):
+        noise = np.random.default_rng(number).integers(0, 255, (side, side, 3), np.uint8)
+        Image.fromarray(noise).save(tmp_path / f"photos/{number}.png")
+    words = ["edit", str(run()), "photos", "--out", "made"]
+    place = tmp_path / "made"
+    line = [sys.executable, "-c", f"import sys; sys.argv[1:] = {words!r}; exec({KILLED!r}, globals())"]
+    assert subprocess.run(line, check=False, cwd=tmp_path).returncode == -signal.SIGKILL
+    there = contents(place)
+    assert "2.png" not in there
+    (left,) = (name for name in there if name.endswith(".part"))
+    (place / f".2.png.{os.getppid()}.part").write_bytes(b"of one that lives")
+    (place / ".other.png.999999999.part").write_bytes(b"somebody else's")
+    for name in set(there) - {left}:
+        with Image.open(place / name) as image:
+            image.load()
+    assert len(rivals.edit(tmp_path / "run", tmp_path / "photos", out=place).written) == 1
+    now = contents(place)
+    assert left not in now
+    assert set(now) == {"0.png", "1.png", "2.png", f".2.png.{os.getppid()}.part", ".other.png.999999999.part"}
+    assert all(now[name] == there[name] for name in set(there) - {left})
+
+
+def test_an_output_that_comes_meanwhile_is_not_replaced(folder, tmp_path):
+    def come(entry):
+        (tmp_path / "made").mkdir(exist_ok=True)
+        (tmp_path / "made/b.jpg").write_bytes(b"mine")
+
+    done = rivals.edit(model_of(), folder, out=tmp_path / "made", tell=come)
+    assert (tmp_path / "made/b.jpg").read_bytes() == b"mine"
+    assert done.skipped["an output of its name has come meanwhile"] == 1
+
+
+def test_a_large_picture_that_is_interrupted_between_pieces_leaves_nothing(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (300, 400, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.png")
+    seen = []
+
+    def stop(entry):
+        seen.append(entry["share"])
+        if len(seen) == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    memory = editing.program() + editing.LATER + 16 * 2**20
+    with pytest.raises(KeyboardInterrupt, match="0 of 1 pictures are done"):
+        rivals.edit(model_of(), tmp_path / "a.png", out=tmp_path / "b.png", memory=memory, tell=stop)
+    assert 0 < seen[1] < 1, "in the midst of it"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 
 
 def test_an_interruption_leaves_whole_files_only_and_the_rest_follows(folder, tmp_path):
@@ -420,6 +529,16 @@ def test_the_working_folder_goes_beside_itself_and_no_name_is_refused(folder, mo
         editing.edit(model_of(), [""])
 
 
+@pytest.mark.parametrize("option", ["--out", "--mask"])
+def test_an_empty_name_is_not_the_working_folder(option, run, folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    place, before = str(run()), contents(tmp_path)
+    told = CliRunner().invoke(app, ["edit", place, str(folder), option, ""])
+    assert isinstance(told.exception, RequestError)
+    assert f"{option} has no name" in str(told.exception)
+    assert contents(tmp_path) == before
+
+
 def test_other_files_of_one_name_are_no_obstacle(folder, tmp_path):
     for ending in ("txt", "json"):
         (folder / f"b.{ending}").write_text("about b.jpg")
@@ -432,3 +551,25 @@ def test_a_mask_that_is_no_file_is_refused_before_it_is_read(folder, tmp_path):
     for name in ("pipe.png", "nowhere.png"):
         with pytest.raises(RequestError, match="no mask at"):
             editing.edit(model_of("inpaint"), folder / "a.png", mask=tmp_path / name, out=tmp_path / "x.png")
+
+
+def test_the_notebook_runs_and_its_outputs_are_kept(monkeypatch):
+    pytest.importorskip("skimage")
+    pytest.importorskip("efficientnet_lite_pytorch")
+    from rivals.modalities.images.edits import judge
+
+    monkeypatch.setattr(judge, "baselines", lambda edits, tuning: ({}, []))  # seconds each
+    monkeypatch.setattr(judge, "SIDE", 64)
+    monkeypatch.setattr(judge, "QUICK_SIDE", 64)
+    cells = [cell for cell in json.loads(NOTEBOOK.read_text())["cells"] if cell["cell_type"] == "code"]
+    assert all(cell["outputs"] for cell in cells[1:])
+    assert NOTEBOOK.stat().st_size < 400_000
+    place: dict = {}
+    for cell in cells:
+        code = "".join(cell["source"])
+        assert code.count("STEPS =") <= 1
+        exec(compile(code.replace("STEPS = 1000", "STEPS = 2"), str(NOTEBOOK), "exec"), place)
+    assert place["STEPS"] == 2
+    assert place["clean"].shape == place["cat"].shape
+    assert place["verdict"]["card"]["split"] == "all"
+    assert (place["place"] / "verdict.html").exists()

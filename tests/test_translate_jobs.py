@@ -121,6 +121,110 @@ def test_a_run_broken_off_and_resumed_ends_with_the_same_bytes(method, kinds, le
     assert bytes_of(tmp_path / "broken") == bytes_of(tmp_path / "whole")
 
 
+def same_scores(one, other):
+    assert one["scores"].keys() == other["scores"].keys()
+    for name, score in one["scores"].items():
+        assert other["scores"][name] == pytest.approx(score, rel=1e-3), name
+
+
+def test_a_verdict_taken_again_is_on_what_was_held_out_wherever_it_lies_now(kinds, learn, tmp_path):
+    learn(kinds[0], tmp_path / "run", onto=kinds[1])
+    kept = json.loads((tmp_path / "run/verdict.json").read_text())
+    again = rivals.judge(tmp_path / "run")
+    same_scores(again, kept)
+    assert again["card"]["split"] == "held-out part"
+    (tmp_path / "here").mkdir()
+    kinds[0].rename(tmp_path / "here/b")
+    kinds[1].rename(tmp_path / "here/a")  # by name the other way round
+    moved = rivals.judge(tmp_path / "run", tmp_path / "here")
+    same_scores(moved, kept)
+    assert any("learned from these pictures: only what was held out" in note for note in moved["notes"])
+    with pytest.raises(RequestError, match="There is nothing at"):
+        rivals.judge(tmp_path / "run")
+    (tmp_path / "here/a/0.png").unlink()
+    changed = rivals.judge(tmp_path / "run", tmp_path / "here")
+    assert changed["card"]["split"] == "all"
+    (tmp_path / "here/b").rename(kinds[0])
+    (tmp_path / "here/a").rename(kinds[1])
+    with pytest.raises(RequestError, match="nobody knows which it has seen"):
+        rivals.judge(tmp_path / "run")
+
+
+@pytest.mark.parametrize("given", ["left", "right"])
+def test_pairs_that_were_learned_from_are_known(given, learn, tmp_path):
+    folder_of(tmp_path / "pairs/a")
+    folder_of(tmp_path / "pairs/b", blue=255)
+    learn(tmp_path / "pairs", tmp_path / "run", task="pairs", changes={"data.damage.given": given}, steps=2)
+    kept = json.loads((tmp_path / "run/verdict.json").read_text())
+    same_scores(rivals.judge(tmp_path / "run"), kept)
+    moved = rivals.judge(tmp_path / "run", (tmp_path / "pairs").rename(tmp_path / "moved"))
+    same_scores(moved, kept)
+    assert moved["card"]["split"] == "held-out part"
+    (tmp_path / "moved").rename(tmp_path / "pairs")
+    (tmp_path / "pairs/a/0.png").unlink()
+    for more in ({}, {"against": tmp_path / "pairs"}):
+        with pytest.raises(RequestError, match="nobody knows which it has seen"):
+            rivals.judge(tmp_path / "run", **more)
+
+
+def linked(place, to):
+    place.symlink_to(to, target_is_directory=True)
+    return place
+
+
+def test_the_same_pictures_on_both_sides_are_refused(kinds, learn, tmp_path, monkeypatch):
+    horses = kinds[0]
+    (tmp_path / "inside").mkdir()
+    inner = folder_of(tmp_path / "outer/inner", seed=3)
+    folder_of(tmp_path / "copies", seed=0)  # the same files elsewhere
+    folder_of(tmp_path / "more", 20, seed=0)
+    monkeypatch.chdir(tmp_path / "inside")
+    for source, onto, words in (
+        (horses, horses, "is given twice"),
+        (horses, "../horses/", "are the same"),
+        (horses, linked(tmp_path / "link", horses), "are the same"),
+        (tmp_path / "outer", inner, "lies inside"),
+        (inner, "../outer", "lies inside"),
+        (inner, linked(tmp_path / "round", tmp_path / "outer"), "lies inside"),
+        (horses, tmp_path / "copies", "all pictures in .*horses are in .*copies too"),
+        (tmp_path / "more", horses, "all pictures in .*horses are in .*more too"),
+    ):
+        for more in ({}, {"task": "pairs"}):
+            paired = "both pictures of every pair are the same" if words.startswith("all") else words
+            with pytest.raises(RequestError, match=paired if more else words):
+                learn(source, tmp_path / "run", onto=onto, **more)
+    assert not (tmp_path / "run/run.json").exists()
+    told = []
+    shared = (tmp_path / "zebras/shared.png").write_bytes((horses / "0.png").read_bytes())
+    learn(horses, tmp_path / "run", onto=kinds[1], steps=1, tell=lambda e: told.append(e.get("words", "")))
+    assert shared
+    assert "1 pictures are of both kinds" in told
+
+
+def test_what_chooses_the_best_state_is_never_a_copy(tmp_path):
+    from rivals.modalities.images.cache import survey
+    from rivals.modalities.images.edits.store import load
+    from rivals.translate_jobs import set_aside
+
+    folder = folder_of(tmp_path / "a", 30)
+    for number in range(10):
+        (folder / f"copy-{number}.png").write_bytes((folder / f"{number}.png").read_bytes())
+    shelf, spared = set_aside(load(survey(folder, learning=False), 3, 32), "unpaired")
+
+    def contents(rows):
+        return {shelf.picture(row).tobytes() for row in rows.tolist()}
+
+    assert len(spared) >= 4
+    parts = [contents(rows) for rows in (shelf.train, spared, shelf.held_out)]
+    assert sum(map(len, parts)) == len(set.union(*parts)) == 30
+    twice = folder_of(tmp_path / "b", 8)
+    for number in range(8):
+        (twice / f"copy-{number}.png").write_bytes((twice / f"{number}.png").read_bytes())
+    whole = load(survey(twice, learning=False), 3, 32)
+    shelf, spared = set_aside(whole, "unpaired")
+    assert torch.equal(spared, whole.train), "there is none of which there is one"
+
+
 def test_pairs_of_two_folders_and_going_on(tmp_path, learn):
     folder_of(tmp_path / "pairs/a")
     folder_of(tmp_path / "pairs/b", blue=255)

@@ -25,11 +25,11 @@ def edit(
         typer.Argument(metavar="INPUT", help='Pictures, a folder, or a pattern in quotes: "photos/*.jpg".'),
     ],
     out: Annotated[
-        Path | None,
+        str | None,
         typer.Option(help="A .png, .jpg, .webp or .tif; of several pictures a folder.", show_default="NAME-edited"),
     ] = None,
     mask: Annotated[
-        Path | None,
+        str | None,
         typer.Option(help="White where a picture is to be filled; or a folder of masks with the pictures' names."),
     ] = None,
     memory: Annotated[

@@ -14,7 +14,7 @@ EXAMPLES = (
     "  rivals judge runs/digits --against digits --best --json\n\n"
     "  rivals judge my_fakes/ --against my_photos/ --features efficientnet --count 5000\n\n"
     "  rivals judge synthetic.csv --against real.csv --target income\n\n"
-    "  rivals judge runs/denoised --against held_out/\n\n"
+    "  rivals judge runs/denoised --against held_out/ --beside runs/plain\n\n"
     "  rivals judge runs/a --against runs/b --out verdict.html\n\n"
     "  torchrun --nproc-per-node=2 -m rivals judge my_fakes.zip --against photos/"
 )
@@ -24,6 +24,9 @@ def judge(
     fake: Annotated[str, typer.Argument(help="A run, a model, or a folder, zip, .npz, IDX or Parquet of pictures.")],
     against: Annotated[
         str | None, typer.Option(help="The same, or digits or faces; by default the run's held-out part.")
+    ] = None,
+    beside: Annotated[
+        list[str] | None, typer.Option(help="Of runs that edit pictures: another, judged on the same. May be repeated.")
     ] = None,
     features: Annotated[str | None, typer.Option(help="Feature space; by default the run's, or by the data.")] = None,
     target: Annotated[
@@ -55,6 +58,8 @@ def judge(
     display = Display(Console(stderr=True, highlight=False))
     page = out if out is not None or as_json else judge_verb.page_name(fake, against)
     rows = makes_rows(fake)
+    if rows and beside:
+        raise RequestError(f"--beside is for runs that edit pictures, and {fake} makes rows of a table")
     if not rows and (target is not None or held_out is not None):
         raise RequestError(f"--target and --held-out are for tables, and {fake} is none")
     with shown(display, "the same command goes on from the features that were kept"):
@@ -76,7 +81,15 @@ def judge(
             )
         else:
             verdict = judge_verb.judge(
-                fake, against, features=features, count=count, seed=seed, best=best, page=page, tell=display
+                fake,
+                against,
+                beside=beside or (),
+                features=features,
+                count=count,
+                seed=seed,
+                best=best,
+                page=page,
+                tell=display,
             )
     if not verdict:
         return  # one of several processes; the first tells

@@ -1,6 +1,6 @@
 """Pictures to be edited before the first step: what is asked, what is given for good pictures, a recipe, a judge."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
@@ -13,9 +13,10 @@ from .engine.errors import RequestError
 from .engine.gamma import PENALTIES, gamma_for, weighed
 from .engine.model import Model
 from .engine.names import named
+from .engine.needs import Needs
 from .engine.processes import Spread, check_processes
 from .engine.recipe import Recipe, change, from_plain, parse
-from .jobs import Job, Request, Tell, ends, estimate, kept_recipe, resumed, same_data, with_budget
+from .jobs import Job, Request, Tell, ends, estimate, kept_recipe, resumed, same_data, telling, with_budget
 from .modalities.images.cache import Survey, survey
 from .modalities.images.edits.data import dataset
 from .modalities.images.edits.judge import EditJudge, Pairs, repairs, space_for_crops
@@ -47,41 +48,16 @@ def prepare(request: Request, stored: Mapping[str, Any] | None, device: torch.de
     going = resumed(request, stored)
     start = begun(request)
     task = task_of(request, kept_recipe(request), start)
-    looked = survey(
-        request.source,
-        learning=False,
-        progress=lambda done, total: tell({"kind": "reading", "done": done, "total": total}),
-    )
+    looked = survey(request.source, learning=False, progress=telling(tell, "reading"))
     tell({"kind": "found", "found": asdict(looked.found)})
     recipe, reasons = going or chosen(request, task, looked, device, start)
-    edits: Edits = from_plain(Edits, dict(recipe.data), "the recipe: data")
-    if start is not None:
-        start.check(edits, recipe.generator)
-    check_processes(recipe.batch, request.processes, device)
-    needed = needs(recipe, edits)  # before decoding: what can't be done costs no time
-    told = estimate(recipe, needed, device, "data.crop, or the networks' width")
-    tell(
-        {
-            "kind": "plan",
-            "folder": str(request.folder),
-            "recipe": asdict(recipe),
-            "reasons": reasons,
-            **told,
-            "items": "crops",
-            "shape": f"{edits.crop}x{edits.crop}, {edits.channels} channels",
-        }
-    )
-    shelf = load(
-        looked,
-        edits.channels,
-        edits.crop,
-        progress=lambda at, all_: tell({"kind": "decoding", "done": at, "total": all_}),
-    )
+    edits = announced(request, recipe, reasons, needs, device, start, tell)
+    shelf = load(looked, edits.channels, edits.crop, progress=telling(tell, "decoding"))
     tell_skipped(looked.found.skipped, shelf.found.skipped, tell)
     same_data(stored, shelf.content, request, "pictures")
     if going is None and request.recipe is None:
         recipe = with_gamma(recipe, edits, shelf, tuple(request.changes), tell)
-    validation, held_out = parted(shelf.held_out)
+    validation, held_out = parted(shelf, shelf.held_out)
     space = feature_space(request, stored)
     words = f"what is given for good pictures is shown in {request.folder / 'pictures' / 'damage.png'}"
     tell({"kind": "event", "step": 0, "words": words})
@@ -102,6 +78,30 @@ def prepare(request: Request, stored: Mapping[str, Any] | None, device: torch.de
         start=None if start is None else start.weights,
         pictures={"damage.png": damage_sheet(shelf, edits, recipe.seed)},
     )
+
+
+def announced(
+    request: Request,
+    recipe: Recipe,
+    reasons: Sequence[str],
+    needs: Callable[[Recipe, Edits], Needs],
+    device: torch.device,
+    start: Start | None,
+    tell: Tell,
+) -> Edits:
+    """What is asked of pictures by a recipe; told of with what it will take, before anything is decoded.
+
+    Raises:
+        RequestError: it can't be done: what can't costs no time.
+    """
+    edits: Edits = from_plain(Edits, dict(recipe.data), "the recipe: data")
+    if start is not None:
+        start.check(edits, recipe.generator)
+    check_processes(recipe.batch, request.processes, device)
+    told = estimate(recipe, needs(recipe, edits), device, "data.crop, or the networks' width")
+    plan = {"kind": "plan", "folder": str(request.folder), "recipe": asdict(recipe), "reasons": reasons, **told}
+    tell({**plan, "items": "crops", "shape": f"{edits.crop}x{edits.crop}, {edits.channels} channels"})
+    return edits
 
 
 def check_request(request: Request) -> None:
@@ -215,11 +215,15 @@ def with_gamma(recipe: Recipe, edits: Edits, shelf: Shelf, given: tuple[str, ...
     return weighed(recipe, gamma, names)
 
 
-def parted(held_out: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows (n,) that are not learned from, in two: a quarter to choose the best state by, the rest for the verdict."""
-    few = spread(held_out, min(max(len(held_out) // 4, 1), VALIDATION))
-    rest = held_out[~torch.isin(held_out, few)]
-    return few, rest if len(rest) else few
+def parted(shelf: Shelf, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows (n,) that are not learned from, in two: a quarter to choose the best state by, the rest for the verdict.
+
+    Equal pictures are never parted: the quarter is chosen of those that there are once. Where there are none, or no
+    more, all serve for both.
+    """
+    few = spread(shelf.alone(rows), min(max(len(rows) // 4, 1), VALIDATION))
+    rest = rows[~torch.isin(rows, few)]
+    return (few, rest) if len(few) and len(rest) else (rows, rows)
 
 
 def feature_space(request: Request, stored: Mapping[str, Any] | None) -> str:

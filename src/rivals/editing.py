@@ -17,6 +17,7 @@ from . import api
 from .editing_plan import Job, Jobs, find_jobs
 from .engine.cost import bytes_free
 from .engine.errors import RequestError
+from .engine.files import sweep
 from .engine.interrupt import interruptible
 from .engine.model import Model
 from .engine.processes import thread_count
@@ -102,8 +103,9 @@ def edit(
     if isinstance(inputs, np.ndarray | Image.Image):
         return edit_in_memory(model, inputs, mask, allowed, back)
     named = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
-    if "" in named:  # Path("") is the working folder
-        raise RequestError("an input has no name; give pictures, folders or patterns")
+    for what, names in (("an input", named), ("--out", [out]), ("--mask", [mask])):
+        if any(isinstance(name, str) and not name for name in names):  # Path("") is the working folder
+            raise RequestError(f"{what} has no name; give it one" + (" or leave it out" if names is not named else ""))
     given = [Path(each) for each in named]
     if task == "inpaint" and mask is None:
         raise RequestError("this model fills holes: say where by --mask, a picture that is white in them")
@@ -147,6 +149,7 @@ def edit_files(model: Model, jobs: Jobs, memory: float, tell: Tell, *, back: boo
     if left <= 0:
         least = (program() + LATER) / 2**20
         raise RequestError(f"the program alone takes {least:.0f} MB before it reads a picture: give more --memory")
+    sweep(job.target for job in jobs.todo)
     with interruptible() as asked, quiet():
         try:
             with thread_count(max(threads // workers, 1)):
@@ -216,7 +219,8 @@ def one(
         return Outcome(reason=str(error))
     except OSError as error:
         return Outcome(reason=cannot_read(error))
-    job.target.parent.mkdir(parents=True, exist_ok=True)
+    if job.target.exists():  # nothing is replaced, whoever made it
+        return Outcome(reason="an output of its name has come meanwhile")
     lost = saving.write(job.target, made, alpha, picture)
     return Outcome((*picture.words, *editor.how.words, *said, *lost))
 

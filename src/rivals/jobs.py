@@ -115,6 +115,11 @@ class Job:
     pictures: Mapping[str, bytes] = field(default_factory=dict)
 
 
+def telling(tell: Tell, kind: str) -> Callable[[int, int], None]:
+    """Progress, told as entries of a kind."""
+    return lambda done, total: tell({"kind": kind, "done": done, "total": total})
+
+
 def slug(source: str | Path) -> str:
     """A run's name from its source's.
 

@@ -1,6 +1,6 @@
 """`rivals judge`: fakes against real pictures, each a run, a model, pictures in any form, or a built-in name."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from .api import load
 from .engine.errors import RequestError
 from .engine.launch import launch, launched
 from .engine.parallel import processes
-from .jobs import open_folder, slug
+from .jobs import open_folder, slug, telling
 from .judging.frechet import total_variance
 from .kinds import modality_of
 from .modalities.images.cache import Pictures, Survey, survey
@@ -57,6 +57,7 @@ def judge(
     fake: Source,
     against: Source | None = None,
     *,
+    beside: Sequence[Source] = (),
     features: str | None = None,
     count: int | None = None,
     seed: int = SEED,
@@ -74,6 +75,7 @@ def judge(
         fake: a run's or model's folder; or a folder, zip, .npz, IDX file, Parquet or Arrow table of pictures.
         against: the same, or a built-in name (`digits`, `faces`); a run is taken for its samples. What the run was
             trained on if not given.
+        beside: of a run that edits pictures, others of its task, judged on the same.
         features: the feature space; the run's own, or chosen from the data, if not given.
         count: the most samples and pictures of a side; what the space embeds in about a minute if not given.
         seed: of samples and of every random choice.
@@ -95,7 +97,11 @@ def judge(
     if modality_of(fake) == "edits":
         from .edit_judging import judge_edits
 
-        return judge_edits(fake, against, features=features, count=count, seed=seed, best=best, page=page, tell=tell)
+        return judge_edits(
+            fake, against, beside=beside, features=features, count=count, seed=seed, best=best, page=page, tell=tell
+        )
+    if beside:
+        raise RequestError(f"--beside is for runs that edit pictures, and {fake} is none: judge each for itself")
     if modality_of(against) == "edits":
         raise RequestError(f"{against} edits pictures and makes none of its own: nothing can be judged against it")
     if launched():
@@ -257,11 +263,7 @@ def run_facts(folder: Path) -> dict[str, Any]:
 
 def look(source: Source, asked: Asked) -> Survey:
     """A source's pictures, looked at."""
-    return survey(
-        source,
-        learning=False,
-        progress=lambda done, total: asked.tell({"kind": "reading", "done": done, "total": total}),
-    )
+    return survey(source, learning=False, progress=telling(asked.tell, "reading"))
 
 
 def decoded(looked: Survey, height: int, width: int, channels: int, asked: Asked) -> Pictures:
@@ -271,7 +273,7 @@ def decoded(looked: Survey, height: int, width: int, channels: int, asked: Asked
         height=height,
         width=width,
         channels=channels,
-        progress=lambda done, total: asked.tell({"kind": "decoding", "done": done, "total": total}),
+        progress=telling(asked.tell, "decoding"),
     )
 
 

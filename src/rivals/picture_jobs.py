@@ -11,7 +11,7 @@ from .engine.errors import RequestError
 from .engine.model import Model
 from .engine.processes import Spread, check_processes
 from .engine.recipe import Recipe, change
-from .jobs import Job, Request, Tell, ends, estimate, resumed, same_data, with_budget
+from .jobs import Job, Request, Tell, ends, estimate, resumed, same_data, telling, with_budget
 from .modalities.images.cache import Survey, survey
 from .modalities.images.cache import load as load_pictures
 from .modalities.images.features import check as check_features
@@ -38,9 +38,7 @@ def prepare(request: Request, stored: Mapping[str, Any] | None, device: torch.de
         raise RequestError(f"columns, queries and constraints are for tables, and {request.source} is none")
     if request.data.get("epsilon") is not None or request.data.get("delta") is not None:
         raise RequestError(f"differential privacy is for tables so far, and {request.source} is none")
-    looked = survey(
-        request.source, progress=lambda done, total: tell({"kind": "reading", "done": done, "total": total})
-    )
+    looked = survey(request.source, progress=telling(tell, "reading"))
     tell({"kind": "found", "found": asdict(looked.found)})
     going = resumed(request, stored)
     recipe, reasons = going or chosen(request, looked, device)
@@ -59,9 +57,7 @@ def prepare(request: Request, stored: Mapping[str, Any] | None, device: torch.de
             "shape": f"{frame.width}x{frame.height}, {frame.channels} channels",
         }
     )
-    pictures = load_pictures(
-        looked, **frame._asdict(), progress=lambda at, all_: tell({"kind": "decoding", "done": at, "total": all_})
-    )
+    pictures = load_pictures(looked, **frame._asdict(), progress=telling(tell, "decoding"))
     tell_skipped(looked.found.skipped, pictures.found.skipped, tell)
     same_data(stored, pictures.content, request, "pictures")
     if going is None and request.recipe is None:

@@ -1,24 +1,21 @@
 """Pictures to be turned into others, before the first step: pairs, two kinds without pairs, or a style to take over."""
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from .edit_jobs import begun, check_request, feature_space, sheet_of, with_gamma
+from .edit_jobs import announced, begun, check_request, feature_space, sheet_of, with_gamma
 from .engine.data import Dataset, spread
 from .engine.errors import RequestError
 from .engine.model import Model
 from .engine.names import named
-from .engine.processes import Spread, check_processes
+from .engine.processes import Spread
 from .engine.recipe import Recipe, change, parse
-from .jobs import Job, Judge, Request, Tell, ends, estimate, kept_recipe, resumed, same_data, with_budget
-from .modalities.images.cache import Survey, survey
+from .jobs import Job, Request, Tell, ends, kept_recipe, resumed, same_data, with_budget
 from .modalities.images.edits import pairs, unpaired
 from .modalities.images.edits.judge import EditJudge
 from .modalities.images.edits.judge_unpaired import SETS, UnpairedJudge
@@ -28,22 +25,12 @@ from .modalities.images.edits.recipes_translate import SETTINGS, USUAL, choose_e
 from .modalities.images.edits.scores import as_given, score_names
 from .modalities.images.edits.sheets import sheet
 from .modalities.images.edits.starts import Start
-from .modalities.images.edits.store import Shelf, load, middle
+from .modalities.images.edits.store import Shelf, middle
 from .modalities.images.edits.tasks import TASKS
+from .translate_sides import Sides, content, look, refuse_same_pictures, refuse_same_place, shelves
 
 VALIDATION = 48  # pictures at most, that choose the best state and are in no verdict
 SHOWN, SIDE = 6, 128  # pictures of a sheet, and their pixels at most
-
-
-@dataclass(frozen=True)
-class Sides:
-    """Both sides of a request, looked at: what is given and what is to be made; `pairs` where they are paired."""
-
-    task: str
-    given: Survey
-    made: Survey
-    pairs: pairs.Pairs | None
-    words: str
 
 
 def translates(request: Request) -> bool:
@@ -66,27 +53,16 @@ def prepare(request: Request, stored: Mapping[str, Any] | None, device: torch.de
     going = resumed(request, stored)
     start = begun(request)
     task = task_of(request, kept_recipe(request))
-    sides = look(request, task, asked_data(request), tell)
+    onto, styles = request.data.get("onto"), request.data.get("style") or ()
+    if onto is not None:
+        refuse_same_place(request.source, onto)
+    sides = look(task, request.source, onto, styles, asked_data(request).get("damage.given", "left"), tell)
+    refuse_same_pictures(sides, tell)
     recipe, reasons = going or chosen(request, sides, device, start)
-    edits = Edits(**recipe.data)
-    if start is not None:
-        start.check(edits, recipe.generator)
-    check_processes(recipe.batch, request.processes, device)
-    told = estimate(recipe, needs(recipe, edits), device, "data.crop, or the networks' width")
-    tell(
-        {
-            "kind": "plan",
-            "folder": str(request.folder),
-            "recipe": asdict(recipe),
-            "reasons": reasons,
-            **told,
-            "items": "crops",
-            "shape": f"{edits.crop}x{edits.crop}, {edits.channels} channels",
-        }
-    )
-    given, made = shelves(request, sides, edits, tell)
-    content = hashlib.sha256(f"{task} {given.content} {made.content}".encode()).hexdigest()
-    same_data(stored, content, request, "pictures")
+    edits = announced(request, recipe, reasons, needs, device, start, tell)
+    given, made = shelves(sides, edits, tell)
+    known = content(task, given.content, made.content)
+    same_data(stored, known, request, "pictures")
     if going is None and request.recipe is None:
         recipe = with_gamma(recipe, edits, made, tuple(request.changes), tell)
     (given, validation), (made, wanted) = set_aside(given, task), set_aside(made, task)
@@ -96,7 +72,7 @@ def prepare(request: Request, stored: Mapping[str, Any] | None, device: torch.de
         source=sides.words,
         recipe=recipe,
         modality=edits,
-        content=content,
+        content=known,
         found={**asdict(made.found), "given": asdict(given.found)},
         features=space,
         scores=score_names() if task == "pairs" else SETS,
@@ -114,12 +90,12 @@ def prepare(request: Request, stored: Mapping[str, Any] | None, device: torch.de
 def set_aside(shelf: Shelf, task: str) -> tuple[Shelf, Tensor]:
     """A shelf without some of what is learned from, and these: they choose the best state, and are in no verdict.
 
-    Where there are too few to spare, and of paintings, all serve for both.
+    None of them equals a picture that is left. Where there are too few to spare, and of paintings, all serve for both.
     """
-    count = min(len(shelf.train) // 5, VALIDATION)
-    if count < 2 or (task == "style" and not len(shelf.held_out)):
+    free, count = shelf.alone(shelf.train), min(len(shelf.train) // 5, VALIDATION)
+    if min(count, len(free)) < 2 or (task == "style" and not len(shelf.held_out)):
         return shelf, shelf.train
-    spared = spread(shelf.train, count)
+    spared = spread(free, count)
     return replace(shelf, train=shelf.train[~torch.isin(shelf.train, spared)]), spared
 
 
@@ -162,34 +138,6 @@ def asked_data(request: Request) -> dict[str, Any]:
     return given | {path.removeprefix("data."): parse(value) for path, value in changes if path.startswith("data.")}
 
 
-def look(request: Request, task: str, asked: Mapping[str, Any], tell: Tell) -> Sides:
-    """Look at both sides."""
-
-    def progress(done: int, total: int) -> None:
-        tell({"kind": "reading", "done": done, "total": total})
-
-    source, onto, styles = request.source, request.data.get("onto"), request.data.get("style") or ()
-    if task == "pairs":
-        given = asked.get("damage.given", "left")
-        found = pairs.find_pairs(source, onto, given if given == "right" else "left", progress)
-        for words in found.words:
-            tell({"kind": "event", "step": 0, "words": words})
-        sides = Sides(task, found.given.survey, found.made.survey, found, f"pairs in {pairs.told_of(source, onto)}")
-    elif task == "style":
-        names = ", ".join(map(str, styles))
-        sides = Sides(task, seen(source, progress), unpaired.look_at(styles, progress), None, f"{source} like {names}")
-    else:
-        sides = Sides(task, seen(source, progress), seen(onto, progress), None, f"{source} into {onto}")
-    for looked in {side.found.source: side for side in (sides.given, sides.made)}.values():
-        tell({"kind": "found", "found": asdict(looked.found)})
-    return sides
-
-
-def seen(source: Any, progress: Callable[[int, int], None]) -> Survey:
-    """A look at the pictures of a source."""
-    return survey(source, learning=False, progress=progress)
-
-
 def chosen(request: Request, sides: Sides, device: torch.device, start: Start | None) -> tuple[Recipe, tuple[str, ...]]:
     """The recipe of a run that begins, and why it is what it is."""
     changes = dict(request.changes)
@@ -216,37 +164,6 @@ def chosen(request: Request, sides: Sides, device: torch.device, start: Start | 
     return with_budget(recipe, request.asked), reasons
 
 
-def shelves(request: Request, sides: Sides, edits: Edits, tell: Tell) -> tuple[Shelf, Shelf]:
-    """Both sides decoded; how many pictures had to be enlarged is said."""
-
-    def progress(done: int, total: int) -> None:
-        tell({"kind": "decoding", "done": done, "total": total})
-
-    crop, shorter = edits.crop, int(edits.damage["shorter"])
-    for name, sizes in sizes_of(sides).items():
-        small = int((sizes.min(1) < crop).sum())
-        if small:
-            words = f"{small} of {len(sizes)} pictures in {name} are smaller than {crop} pixels and are enlarged"
-            tell({"kind": "event", "step": 0, "words": words})
-    if sides.pairs is not None:
-        return pairs.load_pairs(sides.pairs, crop, shorter, (edits.seen, edits.channels), progress=progress)
-    given = load(sides.given, edits.seen, crop, progress=progress, enlarge=True, most=shorter)
-    if sides.task == "style":
-        return given, unpaired.load_paintings(request.data["style"], edits.channels, crop, shorter)
-    return given, load(sides.made, edits.channels, crop, progress=progress, enlarge=True, most=shorter)
-
-
-def sizes_of(sides: Sides) -> dict[str, np.ndarray]:
-    """Height and width of the pictures of each side (n, 2), by its name."""
-    if sides.pairs is not None:
-        return {sides.words: sides.pairs.made.sizes}
-    found = {}
-    for looked in (sides.given, sides.made):
-        entries = looked.entries
-        found[looked.found.source] = np.stack([entries.height, entries.width], 1)[entries.reason == 0]
-    return found
-
-
 def dataset_of(task: str, given: Shelf, made: Shelf, edits: Edits) -> Dataset:
     """The data of a task."""
     make = {"pairs": pairs.dataset, "style": unpaired.styled, "unpaired": unpaired.dataset}[task]
@@ -255,7 +172,7 @@ def dataset_of(task: str, given: Shelf, made: Shelf, edits: Edits) -> Dataset:
 
 def judge_of(
     task: str, sides: tuple[Shelf, Shelf], validation: tuple[Tensor, Tensor], edits: Edits, space: str
-) -> Callable[[Tell], Judge]:
+) -> Callable[[Tell], EditJudge | UnpairedJudge]:
     """Makes the judge; `validation` are the rows of both sides for quick verdicts."""
     given, made = sides
     if task == "pairs":

@@ -86,6 +86,14 @@ def test_facts_leave_the_random_state_alone_and_are_the_same_again():
     assert torch.equal(before, torch.random.get_rng_state())
 
 
+def test_what_is_given_is_not_made_where_only_the_samples_are_looked_at():
+    pictures, _ = blobs(60)
+    rows = torch.arange(60)
+    whole = Dataset(lambda which: Batch(pictures[which], torch.ones(len(which), 3)), rows, rows[:10])
+    alone = Dataset(lambda which: pytest.fail("made"), rows, rows[:10], lambda which: pictures[which])
+    assert data_facts(alone)[0] == data_facts(whole)[0]
+
+
 def test_data_without_labels_or_of_a_single_item_has_facts_too():
     facts, lens = data_facts(dataset(blobs()[0]))
     assert "agreement" not in facts

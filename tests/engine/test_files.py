@@ -20,7 +20,13 @@ def test_a_file_is_replaced_and_nothing_is_left_beside(tmp_path):
 
 @pytest.mark.parametrize("where", ["write", "sync", "rename"])
 @pytest.mark.parametrize(
-    ("number", "words"), [(errno.ENOSPC, "is full"), (errno.EDQUOT, "is full"), (errno.EROFS, "can't be written to")]
+    ("number", "words"),
+    [
+        (errno.ENOSPC, "is full"),
+        (errno.EDQUOT, "is full"),
+        (errno.EFBIG, "takes no file so large"),
+        (errno.EROFS, "can't be written to"),
+    ],
 )
 def test_a_full_disk_leaves_the_old_file_and_is_told_in_a_line(tmp_path, monkeypatch, where, number, words):
     path = tmp_path / "a.bin"

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .parallel import processes
-from .types import Batch
+from .types import Batch, Sample
 
 
 @dataclass(frozen=True)
@@ -20,11 +20,13 @@ class Dataset:
         cut: rows (n,) int64 -> Batch of those items, on the CPU.
         train: the numbers of the items to learn from, (n,) int64.
         held_out: the numbers of the items kept for judging, (n,) int64.
+        real: rows -> the samples alone, where making what is given for them costs work and names no class.
     """
 
     cut: Callable[[Tensor], Batch]
     train: Tensor
     held_out: Tensor
+    real: Callable[[Tensor], Sample] | None = None
 
 
 @lru_cache(maxsize=2)  # a batch can lie across two epochs

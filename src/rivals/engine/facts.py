@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from .data import Dataset, spread
 from .looks import percent
 from .symptoms import Symptom
-from .types import Sample, leaves
+from .types import Batch, Sample, leaves
 
 LOOKED_AT = 2000  # training items, evenly spread
 AXES = 16
@@ -93,7 +93,7 @@ def data_facts(dataset: Dataset) -> tuple[dict[str, Any], Lens]:
     """
     rows, labels = list[Tensor](), list[Tensor]()
     for part in spread(dataset.train, LOOKED_AT).split(250):
-        batch = dataset.cut(part)
+        batch = dataset.cut(part) if dataset.real is None else Batch(dataset.real(part))
         rows.append(averaged(batch.real).cpu())
         if batch.cond is not None and batch.cond.ndim == 1 and not batch.cond.is_floating_point():
             labels.append(batch.cond.cpu())  # other conditions, such as pictures, may be large, and name no class

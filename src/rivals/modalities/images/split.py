@@ -46,6 +46,28 @@ def hold_out(prints: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
     return np.flatnonzero(np.isin(group, chosen))
 
 
+def together(*prints: np.ndarray) -> np.ndarray:
+    """The group of every row (n,) int64: rows that are equal by any of these prints (n,), and rows equal to those.
+
+    A group has the number of its first row.
+    """
+    groups = np.arange(len(prints[0]))
+    while True:
+        before = groups
+        for each in prints:
+            _, same = np.unique(each, return_inverse=True)
+            first = np.full(len(each), len(each))
+            np.minimum.at(first, same, groups)
+            groups = first[same]
+        if (groups == before).all():
+            return groups
+
+
+def alone(rows: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Those of some rows that no other row equals; `groups` (n,) are those of all rows."""
+    return rows[np.bincount(groups)[groups[rows]] == 1]
+
+
 def _shares(sizes: np.ndarray, total: int) -> np.ndarray:
     """Share `total` out in proportion to the classes (largest remainder); each class keeps one picture for training."""
     exact = total * sizes / sizes.sum()

@@ -1,10 +1,14 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from rivals.engine import parallel
 from rivals.engine.errors import RequestError
+from rivals.engine.facts import data_facts
 from rivals.modalities.images.cache import survey
+from rivals.modalities.images.edits import data as module
 from rivals.modalities.images.edits.data import damaged, dataset
 from rivals.modalities.images.edits.modality import Edits
 from rivals.modalities.images.edits.store import load
@@ -49,6 +53,17 @@ def test_holes_are_grey_and_marked_and_cover_the_share_that_was_asked_for():
     assert (given[:, :3] * mask).abs().max() == 0
     assert torch.equal(given[:, :3] * (1 - mask), pictures * (1 - mask))
     assert (mask.flatten(1).mean(1) >= 0.25).all()
+
+
+def test_facts_on_the_data_cost_no_damage(shelf, monkeypatch):
+    data = dataset(shelf, edits_of("denoise"))
+    torch.manual_seed(3)
+    whole, _ = data_facts(replace(data, real=None))
+    monkeypatch.setattr(module, "damaged", None)
+    torch.manual_seed(3)
+    facts, _ = data_facts(data)
+    assert facts["looked_at"] == len(shelf.train)
+    assert facts["repeated"] == whole["repeated"] == 0
 
 
 @pytest.mark.parametrize("task", ["denoise", "inpaint", "super-resolution"])

@@ -138,6 +138,21 @@ def test_a_network_that_repairs_wins_and_the_table_shows_all(shelf):
     assert any("PSNR of Y" in head for head in heads)
 
 
+def test_other_models_stand_beside_it_on_the_same_pictures(shelf):
+    seen = judge(shelf, most=6)
+    ours, still = model(seen.edits, smooth), model(seen.edits, lambda x: x)
+    verdict = json.loads(json.dumps(seen.judged(ours, name="ours", beside={"still": still, "same": ours}).verdict))
+    assert verdict["beside"]["still"] == verdict["baselines"]["nothing done"]
+    assert verdict["beside"]["same"]["scores"] == verdict["scores"]
+    assert [row[0] for row in beside_rows(verdict)[1][:4]] == ["this model", "still", "same", "nothing done"]
+    (told, same) = [each for each in verdict_sentences(verdict) if each.startswith("Beside ")]
+    assert "Beside still: better in 1 − MS-SSIM (" in told
+    assert "PSNR (" in told
+    assert "worse in" not in told
+    assert same.startswith("Beside same: not told apart in ")
+    assert "better" not in same
+
+
 def test_bicubic_is_that_of_pillow(shelf):
     seen = judge(shelf, "super-resolution", 4)
 
@@ -171,13 +186,13 @@ def test_a_final_verdict_leaves_pictures_and_a_card(shelf, tmp_path):
 def test_pictures_are_judged_as_they_are_given_to_people(shelf):
     filled = judge(shelf, "inpaint")
     given, true = filled.pairs(0, 64, 1)
-    made = editor_of(model(filled.edits, lambda x: torch.ones_like(x[:, :3])), filled.edits)(given)
+    made = editor_of(model(filled.edits, lambda x: torch.ones_like(x[:, :3])))(given)
     mask = given[:, 3:]
     torch.testing.assert_close(made * (1 - mask), true * (1 - mask))
     assert float((made * mask).sum()) == 3 * float(mask.sum())
     coloured = Edits("colourise", 3, 1, crop=32)
     luma = given[:, :1] / 2
-    made = editor_of(model(coloured, lambda x: torch.cat([x + 0.1, x, x], 1) / 2), coloured)(luma)
+    made = editor_of(model(coloured, lambda x: torch.cat([x + 0.1, x, x], 1) / 2))(luma)
     torch.testing.assert_close(grey(made), luma)
 
 

@@ -48,7 +48,7 @@ def shelf(red, count=48, side=32, seed=0):
     held = torch.arange(0, count, 2) if count > 4 else torch.arange(0)
     train = torch.from_numpy(np.setdiff1d(np.arange(count), held.numpy()))
     found = SimpleNamespace(source="red" if red else "blue")
-    return Shelf(pixels.reshape(-1), places, 3, train, held, "0" * 64, found)
+    return Shelf(pixels.reshape(-1), places, 3, train, held, "0" * 64, found, np.arange(count))
 
 
 @pytest.fixture(autouse=True)
@@ -58,13 +58,14 @@ def _small(monkeypatch):
 
 def judge(back=False, target=None, task="unpaired"):
     edits = Edits(task, crop=32, damage={"ways": 2}, back=back)
-    return UnpairedJudge.of(shelf(False), target or shelf(True, 112, seed=1), edits, space="random")
+    sides = shelf(False), target or shelf(True, 112, seed=1)
+    held = [side.held_out if len(side.held_out) else side.train for side in sides]
+    validation, last = ([rows[part::2] if len(rows) > 1 else rows for rows in held] for part in (0, 1))
+    return UnpairedJudge(*sides, edits, tuple(validation), tuple(last), "random")
 
 
-def test_quick_verdicts_take_pictures_of_their_own(monkeypatch):
+def test_a_quick_verdict_sees_the_right_change():
     seen = judge()
-    assert not set(seen.validation[0].tolist()) & set(seen.held_out[0].tolist())
-    assert not set(seen.validation[1].tolist()) & set(seen.held_out[1].tolist())
     still = seen.quick(model(seen.edits, lambda x: x), 0, 1.0)
     right = seen.quick(model(seen.edits, lambda x: moved(x, SHIFT)), 0, 1.0)
     assert list(right)[:3] == ["fd", "fd_share", "kid"]
@@ -98,6 +99,18 @@ def test_both_ways_are_judged_where_the_network_goes_both():
     back = found.verdict["directions"]["back"]
     assert back["scores"]["fd"] < back["baselines"]["nothing done"]["scores"]["fd"]
     assert {*found.shown} == {"edit", "back"}
+
+
+def test_other_models_stand_beside_each_way_that_they_go():
+    seen = judge(back=True)
+    right = model(seen.edits, lambda x: moved(x, SHIFT), lambda x: moved(x, -SHIFT))
+    one_way = model(judge().edits, lambda x: moved(x, SHIFT / 2))
+    found = seen.judged(right, name="right", beside={"half": one_way, "again": right}).verdict
+    assert found["beside"]["again"]["scores"] == found["scores"]
+    assert found["scores"]["fd"] < found["beside"]["half"]["scores"]["fd"]
+    assert found["beside"]["half"]["scores"]["fd"] < found["baselines"]["nothing done"]["scores"]["fd"]
+    assert list(found["directions"]["back"]["beside"]) == ["again"]
+    assert [row[0] for row in beside_rows(found)[1][:3]] == ["this model", "half", "again"]
 
 
 def test_one_painting_is_compared_by_crops():

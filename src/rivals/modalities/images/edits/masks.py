@@ -57,8 +57,3 @@ def boxes(count: int, height: int, width: int, share: float, random: torch.Gener
             left = int(torch.randint(0, width - wide + 1, (1,), generator=random))
             mask[0, top : top + tall, left : left + wide] = 1
     return made
-
-
-def fraction(masks: Tensor) -> Tensor:
-    """Which share of each mask (n, 1, h, w) is a hole, (n,)."""
-    return masks.flatten(1).mean(1)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -13,10 +13,9 @@ from rivals.engine.data import Dataset
 from rivals.engine.errors import RequestError
 from rivals.engine.types import Batch
 from rivals.modalities.images.cache import Survey, survey
-from rivals.modalities.images.split import hold_out
 
 from .modality import Edits
-from .store import FEWEST, Brought, Progress, Shelf, Taken, crops, places_in, shelf, take
+from .store import FEWEST, Brought, Progress, Shelf, Taken, crops, held_out, places_in, shelf, take
 
 Half = Literal["left", "right"]
 NAMED = 3  # pictures that are named where some are left out
@@ -211,31 +210,51 @@ def load_pairs(
     Raises:
         RequestError: fewer than `FEWEST` pairs can be decoded, or the disk is full.
     """
-    digests = pairs.made.survey.entries.digest
-    pairs = pairs.of(np.lexsort(digests[pairs.made.rows].T[::-1]))  # under other names they are the same pairs
-    sides = (pairs.given, pairs.made)
-    wanted = channels or (pairs.given.channels, pairs.made.channels)
-    taken = [
-        take(side.survey, side.rows, Brought(colour, crop, True, shorter, side.half), cache, progress)
-        for side, colour in zip(sides, wanted, strict=True)
-    ]
+    parts = parts_of(pairs, crop, shorter, channels)
+    taken = [take(*part, cache, progress) for part in parts]
     ranks = np.intersect1d(taken[0].ranks, taken[1].ranks)
     taken = [only(part, ranks) for part in taken]
     alike = (taken[0].places[:, 1:] == taken[1].places[:, 1:]).all(1)
     taken = [only(part, ranks[alike]) for part in taken]
     if alike.sum() < FEWEST:
         raise RequestError(f"{int(alike.sum())} pairs could be decoded, and {FEWEST} are needed at least")
-    held_out = hold_out(digests[pairs.made.rows[ranks[alike]], 0], None)
+    left = ranks[alike]
+    made_of = parts[1]
+    split = held_out(made_of.survey.entries.digest[made_of.rows[left], 0], *(part.prints for part in taken))
     given, made = (
-        shelf(part, side.survey, side.rows[ranks[alike]], colour, held_out)
-        for part, side, colour in zip(taken, sides, wanted, strict=True)
+        shelf(one, part.survey, part.rows[left], part.how.channels, *split)
+        for one, part in zip(taken, parts, strict=True)
+    )
+    return given, made
+
+
+class Part(NamedTuple):
+    """One side of pairs, in the order in which they are kept, and how it is brought onto a shelf."""
+
+    survey: Survey
+    rows: np.ndarray
+    how: Brought
+
+
+def parts_of(
+    pairs: Pairs, crop: int, shorter: int | None = None, channels: tuple[int, int] | None = None
+) -> tuple[Part, Part]:
+    """Both sides of pairs, given and made; arguments as of `load_pairs`."""
+    marks = pairs.made.survey.entries.digest[pairs.made.rows]
+    pairs = pairs.of(np.lexsort(marks.T[::-1]))  # under other names they are the same pairs
+    given, made = (
+        Part(side.survey, side.rows, Brought(colour, crop, True, shorter, side.half))
+        for side, colour in zip(
+            (pairs.given, pairs.made), channels or (pairs.given.channels, pairs.made.channels), strict=True
+        )
     )
     return given, made
 
 
 def only(taken: Taken, ranks: np.ndarray) -> Taken:
     """Some of what was taken."""
-    return taken._replace(places=taken.places[np.searchsorted(taken.ranks, ranks)], ranks=ranks)
+    kept = np.searchsorted(taken.ranks, ranks)
+    return taken._replace(places=taken.places[kept], prints=taken.prints[kept], ranks=ranks)
 
 
 def dataset(given: Shelf, made: Shelf, edits: Edits) -> Dataset:

@@ -5,7 +5,7 @@ is built as LPIPS is (Zhang et al., 2018), but is not LPIPS: another network, an
 people's judgements. Numbers can't be compared with published ones.
 """
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 
 import torch
@@ -14,40 +14,40 @@ from torch.nn.functional import l1_loss, normalize
 
 from rivals.engine.types import Round, leaves
 from rivals.modalities.images.measures import layer_distance
-from rivals.modalities.images.pretrained import LAYERS, Folded, published, scaled
+from rivals.modalities.images.pretrained import Folded, published, scaled
 from rivals.modalities.images.spaces import coloured
 
-NAME = "EfficientNet-Lite0 perceptual distance"
-DEPTHS = tuple(int(name.removeprefix("body.")) for name in LAYERS)
+NAME = "EfficientNet-Lite{size} perceptual distance"
+LAYERS = 5
 PIXELS = 2**20  # of all pictures that are looked at together, at most
 
 
 @lru_cache
-def network(device: torch.device) -> Folded:
-    """The network, held still, on a device: one for all that look through it.
+def network(device: torch.device, size: int = 0) -> Folded:
+    """The network of a size, held still, on a device: one for all that look through it.
 
     Raises:
         RequestError: its packages are not installed.
     """
-    return published("the perceptual distance")[0].eval().requires_grad_(False).to(device)
+    return published("the perceptual distance", size)[0].eval().requires_grad_(False).to(device)
 
 
-def maps(pictures: Tensor) -> list[Tensor]:
+def maps(pictures: Tensor, size: int = 0) -> list[Tensor]:
     """What five layers make of pictures (n, 1 to 4, h, w) in [-1, 1] at their own size, differentiable.
 
     The last layers of each resolution, from a half to a thirty-second: (n, channels, h / 2, w / 2) and so on.
     """
     x = scaled(coloured(pictures.float())).contiguous(memory_format=torch.channels_last)
-    found = []
-    for place, layer in enumerate(islice(network(pictures.device).body.children(), DEPTHS[-1] + 1)):
+    eye, found = network(pictures.device, size), []
+    for place, layer in enumerate(islice(eye.body.children(), eye.ends[-1] + 1)):
         x = layer(x)
-        if place in DEPTHS:  # the last convolutions of blocks, which nothing behind them changes in place
+        if place in eye.ends:  # the last convolutions of blocks, which nothing behind them changes in place
             found.append(x)
     return found
 
 
 @torch.no_grad()
-def perceptual_distance(a: Tensor, b: Tensor) -> Tensor:
+def perceptual_distance(a: Tensor, b: Tensor, size: int = 0) -> Tensor:
     """How far pairs of pictures are from looking alike, (n,) float32 from 0 (equal) to 4.
 
     At each place of a layer the channels are a vector, brought to length one. The squared distance of both pictures'
@@ -56,6 +56,7 @@ def perceptual_distance(a: Tensor, b: Tensor) -> Tensor:
     Args:
         a: (n, 1 to 4, height, width) in [-1, 1], which is clamped; at its own size, as large as it may be.
         b: the same.
+        size: of EfficientNet-Lite: 0, which training looks through too, or 2.
 
     Raises:
         RequestError: the network's packages are not installed.
@@ -65,7 +66,7 @@ def perceptual_distance(a: Tensor, b: Tensor) -> Tensor:
         raise ValueError(f"pairs of pictures have equal shapes (n, c, h, w), got {tuple(a.shape)} and {tuple(b.shape)}")
     some = max(PIXELS // (a.shape[2] * a.shape[3]), 1)
     pairs = zip(a.clamp(-1, 1).split(some), b.clamp(-1, 1).split(some), strict=True)
-    return torch.cat([layer_distance(*pair, maps) for pair in pairs]) / len(DEPTHS)
+    return torch.cat([layer_distance(*pair, partial(maps, size=size)) for pair in pairs]) / LAYERS
 
 
 def perceptual(r: Round) -> Tensor:

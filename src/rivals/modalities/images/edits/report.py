@@ -18,7 +18,7 @@ from rivals.modalities.images.report import time_section
 
 from .methods import EDIT_METHODS
 from .pages import Shown, write_pictures
-from .verdict_words import beside_rows, guard_sentences, space_of, verdict_sentences
+from .verdict_words import beside_of, beside_rows, guard_sentences, space_of, verdict_sentences
 
 NONE_YET = (
     "There is no verdict yet: the run goes on, was interrupted, or stopped. The command that began it, with --resume, "
@@ -120,8 +120,9 @@ def pictures_section(record: Record, place: Path) -> str:
 
 def measured_sections(verdict: Values, place: Path) -> list[tuple[str, str, str]]:
     """The model beside the baselines, all scores; and the same of the way back, where there is one."""
+    title = "Beside others" if beside_of(verdict) else "Beside what has learned nothing"
     found = [
-        ("beside", "Beside what has learned nothing", beside_section(verdict)),
+        ("beside", title, beside_section(verdict)),
         ("scores", "Scores", scores_section(verdict)),
     ]
     back = {**verdict, **inner(verdict, "directions", "back")}
@@ -138,7 +139,8 @@ def beside_section(verdict: Values) -> str:
         return ""
     interval = inner(verdict, "card").get("interval", "how is not known")
     words = f"↓ lower is better, ↑ higher is better. In brackets intervals of 95 %: {interval}."
-    return columns(rows, heads, "This model and baselines") + paragraph(words, "soft")
+    told = "This model, others and baselines" if beside_of(verdict) else "This model and baselines"
+    return columns(rows, heads, told) + paragraph(words, "soft")
 
 
 def scores_section(verdict: Values) -> str:

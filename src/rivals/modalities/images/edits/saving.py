@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from rivals.engine.errors import RequestError
-from rivals.engine.files import whole_file
+from rivals.engine.files import full_disk_told, whole_file
 from rivals.modalities.images.pictures import rebit
 
 from . import deep
@@ -60,7 +60,7 @@ def write(path: Path, made: Made, alpha: np.ndarray | None, like: Picture) -> tu
     """Write an edited picture with the metadata of the one that it was made from; whole or not at all.
 
     Args:
-        path: whose ending says the format.
+        path: whose ending says the format; its folder is made where there is none.
         made: the picture.
         alpha: (height, width, 1) uint8 or uint16, if it has any.
         like: what is said of it is kept.
@@ -87,7 +87,10 @@ def write(path: Path, made: Made, alpha: np.ndarray | None, like: Picture) -> tu
         if alpha is not None:
             made.putalpha(plane(alpha))
         save = saver(kind, made, like)
-    with whole_file(path, made.size if isinstance(made, np.ndarray) else made.width * made.height) as file:
+    needed = made.size if isinstance(made, np.ndarray) else made.width * made.height
+    with full_disk_told(path, needed):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path, needed) as file:
         save(file)
     return tuple(words)
 

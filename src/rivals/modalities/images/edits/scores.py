@@ -9,11 +9,12 @@ from torch.nn.functional import interpolate
 
 from rivals.judging.interval import bootstrap
 from rivals.modalities.images.measures import ms_ssim
-from rivals.modalities.images.pretrained import installed
+from rivals.modalities.images.pretrained import LARGER, installed
 
 from .degrade import blurred, gaussian
 from .measures import psnr, ssim
 
+SECOND = "perceptual_larger"
 MOST_DECIBELS = 100.0  # what a picture counts that equals the true one: a mean of infinities says nothing
 
 
@@ -46,6 +47,19 @@ def unlikeness(a: Tensor, b: Tensor) -> Tensor:
 
     with torch.no_grad():
         return perceptual_distance(a.float(), b.float()).double()
+
+
+def second_opinion(made: Tensor, true: Tensor) -> dict[str, Tensor]:
+    """The distance in a larger network of the same family, through which nothing is trained: name -> (n,) float64.
+
+    Nothing where it is not installed.
+    """
+    if not (installed() and installed(LARGER)):
+        return {}
+    from .perceptual import perceptual_distance
+
+    with torch.no_grad():
+        return {SECOND: perceptual_distance(made.float(), true.float(), LARGER).double()}
 
 
 def beside_true(made: Tensor, true: Tensor, scale: int) -> dict[str, Tensor]:

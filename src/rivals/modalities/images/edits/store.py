@@ -18,11 +18,12 @@ from rivals.modalities.images.cache import Survey
 from rivals.modalities.images.pictures import UnusableError
 from rivals.modalities.images.scan import Found, describe, pixels_of, usable_rows
 from rivals.modalities.images.sources import cannot_read
-from rivals.modalities.images.split import hold_out
+from rivals.modalities.images.split import alone, hold_out, together
 from rivals.modalities.images.workers import in_order
 
-FORMAT = 1  # of what is kept; a higher number leaves the old aside
-PIXELS, PLACES = "pixels", "places.npy"
+FORMAT = 1  # of how pictures are decoded, which runs are known by
+LAYOUT = 2  # of what is kept; a higher number leaves the old aside
+PIXELS, PLACES, PRINTS = "pixels", "places.npy", "prints.npy"
 FEWEST = 4  # pictures: two to learn from, two to be judged by
 Progress = Callable[[int, int], None]
 
@@ -39,6 +40,7 @@ class Shelf:
         held_out: (n_held,) int64 rows.
         content: sha256 of the pictures and of how they were decoded.
         found: what was found, with those that were left out.
+        groups: (n,) int64: which rows are equal pictures, or parts of equal pairs (`split.together`).
     """
 
     pixels: np.ndarray
@@ -48,11 +50,16 @@ class Shelf:
     held_out: Tensor
     content: str
     found: Found
+    groups: np.ndarray
 
     def picture(self, row: int) -> np.ndarray:
         """One picture, (height, width, channels) uint8, not to be written."""
         begin, height, width = self.places[row].tolist()
         return self.pixels[begin : begin + height * width * self.channels].reshape(height, width, self.channels)
+
+    def alone(self, rows: Tensor) -> Tensor:
+        """Those of some rows that no other row equals."""
+        return torch.from_numpy(alone(rows.numpy(), self.groups))
 
 
 class Brought(NamedTuple):
@@ -75,6 +82,7 @@ class Taken(NamedTuple):
 
     pixels: np.ndarray
     places: np.ndarray  # (n, 3)
+    prints: np.ndarray  # (n,) uint64, equal for equal pixels
     ranks: np.ndarray
     lost: tuple[tuple[int, str], ...]  # (row of the survey, reason)
     content: str
@@ -107,7 +115,7 @@ def load(
     rows = rows_of(survey)
     taken = take(survey, rows, Brought(channels, least, enlarge, most), cache, progress)
     left = rows[taken.ranks]
-    return shelf(taken, survey, left, channels, hold_out(survey.entries.digest[left, 0], None))
+    return shelf(taken, survey, left, channels, *held_out(survey.entries.digest[left, 0], taken.prints))
 
 
 def rows_of(survey: Survey) -> np.ndarray:
@@ -116,13 +124,35 @@ def rows_of(survey: Survey) -> np.ndarray:
     return rows[np.lexsort(survey.entries.digest[rows].T[::-1])]
 
 
+def held_out(marks: np.ndarray, *prints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rows that are held out (n_held,), and the groups (n,) of equal ones, which are never parted.
+
+    Args:
+        marks: of the files (n,), by which rows are chosen: others than where they stand, and the same every time.
+        prints: of the pixels (n,), of one side of pairs or of both.
+
+    Raises:
+        RequestError: nearly all are equal, so that none are left to learn from.
+    """
+    groups = together(*prints)
+    rows = hold_out(marks[groups], None)
+    if len(rows) == len(marks):
+        raise RequestError(
+            f"{len(marks)} pictures hold {len(np.unique(groups))} different ones: too few to learn from some and be "
+            "judged by others"
+        )
+    return rows, groups
+
+
 def content_of(survey: Survey, rows: np.ndarray, how: Brought) -> str:
     """The sha256 of these pictures and of how they are decoded; nothing is decoded for it."""
     marks = survey.entries.digest[rows].astype("<u8").tobytes()
     return hashlib.sha256(repr((FORMAT, *how)).encode() + marks).hexdigest()
 
 
-def shelf(taken: Taken, survey: Survey, rows: np.ndarray, channels: int, held_out: np.ndarray) -> Shelf:
+def shelf(
+    taken: Taken, survey: Survey, rows: np.ndarray, channels: int, held_out: np.ndarray, groups: np.ndarray
+) -> Shelf:
     """What was taken, with the places (n_held,) of those that are held out; `rows` of the survey are what it is."""
     return Shelf(
         taken.pixels,
@@ -132,6 +162,7 @@ def shelf(taken: Taken, survey: Survey, rows: np.ndarray, channels: int, held_ou
         torch.from_numpy(held_out.astype(np.int64)),
         taken.content,
         replace(describe(survey.listing, survey.entries, rows, taken.lost), source=survey.listing.source),
+        groups,
     )
 
 
@@ -150,7 +181,7 @@ def take(
         RequestError: fewer than `fewest` are left, or the disk is full.
     """
     content = content_of(survey, rows, how)
-    folder = store.home(cache) / "whole-pictures" / content
+    folder = store.home(cache) / "whole-pictures" / f"{content}-{LAYOUT}"
     kept = store.opened(folder) or store.built(
         folder, expected_bytes(survey, rows, how), lambda making: write(survey, rows, how, making, progress)
     )
@@ -161,8 +192,8 @@ def take(
         raise RequestError(
             f"{survey.found.source!r} holds {len(ranks)} pictures to learn from ({why}); {fewest} are needed at least"
         )
-    places = np.load(folder / PLACES, allow_pickle=False)
-    return Taken(np.memmap(folder / PIXELS, np.uint8, "r"), places, ranks, lost, content)
+    places, prints = (np.load(folder / name, allow_pickle=False) for name in (PLACES, PRINTS))
+    return Taken(np.memmap(folder / PIXELS, np.uint8, "r"), places, prints, ranks, lost, content)
 
 
 def expected_bytes(survey: Survey, rows: np.ndarray, how: Brought) -> int:
@@ -175,6 +206,7 @@ def expected_bytes(survey: Survey, rows: np.ndarray, how: Brought) -> int:
 def write(survey: Survey, rows: np.ndarray, how: Brought, making: Path, progress: Progress | None) -> dict[str, Any]:
     """Decode everything into an empty folder, and say which ranks were left out, and why."""
     places: list[tuple[int, int, int]] = []
+    prints: list[int] = []
     lost: list[tuple[int, str]] = []
     begin = 0
     with pictures.quiet(), open(making / PIXELS, "wb") as file:
@@ -182,7 +214,9 @@ def write(survey: Survey, rows: np.ndarray, how: Brought, making: Path, progress
             if pixels is None:
                 lost.append((ranks.start, reason))
             else:
-                file.write(pixels.tobytes())
+                file.write(data := pixels.tobytes())
+                mark = hashlib.blake2b(data, digest_size=8, key=str(pixels.shape).encode())
+                prints.append(int.from_bytes(mark.digest(), "little"))
                 places.append((begin, *pixels.shape[:2]))
                 begin += pixels.size
             if progress:
@@ -190,6 +224,7 @@ def write(survey: Survey, rows: np.ndarray, how: Brought, making: Path, progress
         file.flush()
         store.flush(file.fileno())
     np.save(making / PLACES, np.array(places, np.int64).reshape(-1, 3))
+    np.save(making / PRINTS, np.array(prints, np.uint64))
     return {"lost": lost}
 
 

@@ -33,7 +33,6 @@ class Task:
     """A kind of repair.
 
     Args:
-        title: what it does, in a line.
         damage: pictures (n, c, h, w) in [-1, 1], a scale, the random numbers of all that is drawn, and the settings of
             `ranges` by name -> what a network is given, (n, seen, h / scale, w / scale) in [-1, 1].
         ranges: the settings of the damage that may be changed, each with its default; pairs are drawn between.
@@ -42,7 +41,6 @@ class Task:
         seen: channels that are given, beside or instead of a picture's own.
     """
 
-    title: str
     damage: Damage
     ranges: Mapping[str, Any] = field(default_factory=dict)
     generator: str = "unet"
@@ -101,19 +99,18 @@ def grey(x: Tensor) -> Tensor:
 
 
 TASKS: Mapping[str, Task] = {
-    "super-resolution": Task("small pictures made larger", smaller, {"blind": False}, "compact", scale=4),
-    "denoise": Task("noise taken away", noisy, {"sigma": (25.0, 25.0)}),
-    "deblur": Task("blur taken away", blurry, {"sigma": (0.5, 3.0), "noise": (0.0, 5.0)}),
-    "deblock": Task("the blocks and rings of JPEG taken away", blocky, {"quality": (10, 40)}),
+    "super-resolution": Task(smaller, {"blind": False}, "compact", scale=4),
+    "denoise": Task(noisy, {"sigma": (25.0, 25.0)}),
+    "deblur": Task(blurry, {"sigma": (0.5, 3.0), "noise": (0.0, 5.0)}),
+    "deblock": Task(blocky, {"quality": (10, 40)}),
     "inpaint": Task(
-        "holes filled",
         holed,
         {"share": (0.1, 0.35), "boxes": 0.3},
         "fourier",
         "patch",
         seen=lambda channels: channels + 1,
     ),
-    "colourise": Task("grey pictures coloured", colourless, seen=lambda channels: 1),
+    "colourise": Task(colourless, seen=lambda channels: 1),
 }
 
 

@@ -76,7 +76,7 @@ def load_paintings(
     looked = look_at(files)
     rows = np.arange(len(files))
     taken = take(looked, rows, Brought(channels, crop, True, shorter), cache, fewest=len(files))
-    return shelf(taken, looked, rows, channels, np.zeros(0, np.int64))
+    return shelf(taken, looked, rows, channels, np.zeros(0, np.int64), rows)
 
 
 def look_at(files: Sequence[str | Path], progress: Progress | None = None) -> Survey:

@@ -8,9 +8,12 @@ from rivals.judging.record import Values, as_number, inner, usable, value
 from rivals.judging.verdict_words import KINDS, called, spans
 
 MODEL = "this model"
-MEASURED = ("perceptual", "dissimilarity", "psnr", "ssim", "psnr_y", "ssim_y", "fd", "kid", "content", "identity")
+MEASURED = (
+    "perceptual", "perceptual_larger", "dissimilarity", "psnr", "ssim", "psnr_y", "ssim_y", "fd", "kid", "content",
+    "identity",
+)  # fmt: skip
 ARROWS = {"lower": "↓", "higher": "↑", "": ""}
-COMPARED = ("perceptual", "dissimilarity", "fd", "psnr", "ssim", "kid")  # by which a baseline can win
+COMPARED = ("perceptual", "perceptual_larger", "dissimilarity", "fd", "psnr", "ssim", "kid")  # by which one can win
 MOST = 20  # baselines
 
 
@@ -35,6 +38,12 @@ def baselines_of(verdict: Values) -> dict[str, Values]:
     return {str(name): row for name, row in list(found.items())[:MOST] if isinstance(row, Mapping)}
 
 
+def beside_of(verdict: Values) -> dict[str, Values]:
+    """Other models that were judged on the same, by name."""
+    found = inner(verdict, "beside")
+    return {str(name): row for name, row in list(found.items())[:MOST] if isinstance(row, Mapping)}
+
+
 def shown_number(verdict: Values, name: str, *, span: bool = True) -> str:
     """A score with its unit and its interval."""
     found = value(verdict, "scores", name)
@@ -45,8 +54,11 @@ def shown_number(verdict: Values, name: str, *, span: bool = True) -> str:
 
 
 def beside_rows(verdict: Values, *, narrow: bool = False) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """The model and the baselines by their scores: heads and rows; `narrow` without intervals and the space's name."""
-    ways = {MODEL: verdict, **baselines_of(verdict)}
+    """The model, others and the baselines by their scores: heads and rows.
+
+    `narrow` is without intervals and the space's name.
+    """
+    ways = {MODEL: verdict, **beside_of(verdict), **baselines_of(verdict)}
     used = [name for name in MEASURED if any(value(way, "scores", name) is not None for way in ways.values())]
     names = [called(name, space_of(verdict)) for name in used]
     arrows = [ARROWS[KINDS[name].better] for name in used]
@@ -57,20 +69,25 @@ def beside_rows(verdict: Values, *, narrow: bool = False) -> tuple[tuple[str, ..
 
 def rival(verdict: Values, score: str) -> Rival | None:
     """The best baseline by a score, where there is one."""
+    return best_of(verdict, baselines_of(verdict), score)
+
+
+def best_of(verdict: Values, others: Mapping[str, Values], score: str) -> Rival | None:
+    """The best of some others by a score, where any has it."""
     ours, lower = value(verdict, "scores", score), KINDS[score].better == "lower"
-    known = {name: value(row, "scores", score) for name, row in baselines_of(verdict).items()}
+    known = {name: value(row, "scores", score) for name, row in others.items()}
     usable_ones = {name: found for name, found in known.items() if found is not None and usable(found)}
     if ours is None or not usable(ours) or not usable_ones:
         return None
     name = (min if lower else max)(usable_ones, key=lambda each: usable_ones[each])
     theirs = usable_ones[name]
-    apart = inner(baselines_of(verdict)[name], "ahead").get(score)
+    apart = inner(others[name], "ahead").get(score)
     ends = [as_number(end) for end in apart[1:]] if isinstance(apart, list) else []
     if len(ends) == 2:
         chance = all(usable(end) for end in ends) and ends[0] <= 0 <= ends[1]  # type: ignore[operator]
     else:
-        chance = overlap(edges(verdict, score), edges(baselines_of(verdict)[name], score))
-    return Rival(name, theirs, ours, theirs < ours if lower else theirs > ours, chance)
+        chance = overlap(edges(verdict, score), edges(others[name], score))
+    return Rival(name, theirs, ours, theirs < ours if lower else theirs > ours, chance or theirs == ours)
 
 
 def edges(verdict: Values, score: str) -> tuple[float, float] | None:
@@ -102,9 +119,26 @@ def verdict_sentences(verdict: Values) -> Iterator[str]:
         yield f"A baseline that has learned nothing is better in {'; '.join(lost)}."
     elif baselines_of(verdict):
         yield "No baseline is better in any of these."
+    for other, row in beside_of(verdict).items():
+        yield from beside_sentence(verdict, other, row)
     error = value(verdict, "scores", "identity")
     if error is not None and usable(error):
         yield f"Pictures that are already of the wanted kind are changed by {number(error)} of 255 levels."
+
+
+def beside_sentence(verdict: Values, other: str, row: Values) -> Iterator[str]:
+    """In what the model is better than another one, in what worse, and where that may be chance."""
+    parts: dict[str, list[str]] = {"better in": [], "worse in": [], "not told apart in": []}
+    for score in COMPARED:
+        found = best_of(verdict, {other: row}, score)
+        if found is None or score == "kid":
+            continue
+        unit = KINDS[score].unit
+        told = f"{called(score, space_of(verdict))} ({number(found.ours)}{unit}, {number(found.theirs)}{unit})"
+        parts["not told apart in" if found.chance else "worse in" if found.better else "better in"].append(told)
+    words = "; ".join(f"{lead} {', '.join(some)}" for lead, some in parts.items() if some)
+    if words:
+        yield f"Beside {other}: {words}."
 
 
 def told_by(score: str, beside: Rival) -> str:
