@@ -180,6 +180,17 @@ def test_an_interrupted_run_ends_with_the_same_bytes(people, tmp_path, monkeypat
         train(people, tmp_path / "cut", resume=True)
 
 
+def test_a_table_that_noise_leaves_nothing_of_is_refused(people, tmp_path):
+    few = tmp_path / "few.csv"
+    pl.read_csv(people).head(60).write_csv(few)
+    with pytest.raises(RequestError, match=r"no column can be learned: none has two values with \d+ rows"):
+        train(few, tmp_path / "run")
+    same = tmp_path / "same.csv"
+    pl.DataFrame({"kind": ["a"] * 2_000}).write_csv(same)
+    with pytest.raises(RequestError, match="no column can be learned"):
+        train(same, tmp_path / "run")
+
+
 def test_two_runs_have_different_noise(people, tmp_path):
     one, other = (train(people, tmp_path / name) for name in ("a", "b"))
     assert one.modality.columns != other.modality.columns

@@ -31,7 +31,7 @@ from .modalities.tables.store import kept
 from .modalities.tables.survey import remarks
 from .table_jobs import cells_of, is_file, preview, surveyed
 
-SHARE = 0.2  # of the budget by zero-concentrated privacy, that looking at the columns takes: about 8 % of epsilon 3
+SHARE = 0.2  # of the budget by zero-concentrated privacy, that looking at the columns takes: about 9 % of epsilon 3
 PAIRS = 0.4  # the same of pairs of columns: about 17 %
 NAMING = 0.1  # of delta, for naming values
 
@@ -124,8 +124,9 @@ def prepare(request: Request, stored: Mapping[str, Any] | None, device: torch.de
     said = [*table.notes, *remarks(noisy.columns)]
     tell({"kind": "columns", "name": table.name, "rows": rows, "columns": noisy.columns, "notes": said})
     encoders = encoders_of(noisy.columns, [noisy.cells], most_slots=slots_for(rows))
-    if not encoders.all:
-        raise RequestError(f"no column can be learned: no value has {noisy.threshold} rows; give a larger --epsilon")
+    if not encoders.layout.width:
+        few = f"none has two values with {noisy.threshold} rows each"
+        raise RequestError(f"no column can be learned: {few}; give a larger --epsilon")
     tables = Tables(noisy.columns, encoders, separator=table.separator)
     told = estimate(recipe, needs(recipe, tables), device, "the networks' width (--set generator.options.width=128)")
     shown = {"items": "rows", "shape": f"rows of {len(encoders.all)} columns"}

@@ -3,7 +3,7 @@
 What a critic tells of through noised gradients it tells dearly; how two columns go together can be counted once. Every
 pair of columns is a table of counts with normal noise, and the generator lowers the distance between these tables and
 its own, which are sums of products of its softmaxes' shares: a network fitted to noisy answers (Liu, Vietri and Wu,
-2021, Iterative Methods for Private Synthetic Data, GEM, section 4.2). It follows from the noisy tables alone, so it
+2021, Iterative Methods for Private Synthetic Data, GEM). It follows from the noisy tables alone, so it
 costs nothing more, and no table of the generator's is below 0 or at odds with another, whatever the noisy ones are.
 
 A column is its first softmax: categories, the modes of numbers, those of a date's day. Which mode a number counts for
