@@ -13,13 +13,14 @@ import torch
 from safetensors.torch import load_file
 
 from rivals import api, cli
+from rivals.engine.accountant import epsilon_spent, look_noise
 from rivals.engine.between import Beat
 from rivals.engine.errors import RequestError
 from rivals.engine.ledger import Ledger, usual_delta
 from rivals.engine.recipe import read
 from rivals.engine.secret import SECRET
 from rivals.table_judging import judge_tables
-from rivals.table_private import SHARE
+from rivals.table_private import PAIRS, SHARE
 
 ROWS = 1_500
 
@@ -64,14 +65,46 @@ def test_the_ledger_is_what_was_asked_for_and_is_said_before_training(people, tm
     assert ledger.delta == 1e-5
     assert 2.95 < ledger.spent[0] <= 3.0
     assert ledger.spent[1] == pytest.approx(1e-5)
-    assert [charge.what for charge in ledger.charges] == ["names of values", "5 columns", "training"]
+    whats = ["names of values", "5 columns", "6 pairs of columns", "training"]  # ids have no pairs
+    assert [charge.what for charge in ledger.charges] == whats
     assert 0 < ledger.charges[1].epsilon < SHARE * 3.0
+    assert 0 < ledger.charges[2].epsilon < PAIRS * 3.0
+    deviation = float(ledger.charges[2].how.removeprefix("noisy tables, deviation ").removesuffix(" rows"))
+    assert deviation == pytest.approx(6**0.5 * look_noise(3.0, 1e-5, PAIRS), rel=1e-3)
     kinds = [entry["kind"] for entry in told]
     lines = next(entry for entry in told if entry["kind"] == "privacy")["lines"]
     assert kinds.index("privacy") < kinds.index("round")
     assert any("in all epsilon 2.9" in line or "in all epsilon 3 " in line for line in lines)
     assert any(line.startswith("public:") for line in lines)
+    assert any(line.startswith("6 pairs of columns: noisy tables, deviation ") for line in lines)
     assert read(tmp_path / "run" / "recipe.json").privacy.epsilon == 3.0
+
+
+def test_all_that_is_charged_together_is_what_an_accountant_makes_of_the_noises(people, tmp_path):
+    train(people, tmp_path / "run")
+    ledger = Ledger.from_json((tmp_path / "run" / "privacy.json").read_text())
+    _, columns, pairs, training = ledger.charges
+    number = r"([\d.]+)"
+    (deviation,) = map(float, re.findall(f"deviation {number} rows", columns.how))
+    (pair_deviation,) = map(float, re.findall(f"deviation {number} rows", pairs.how))
+    said = re.search(f"{number} noised critic steps, sigma {number}, sampling rate {number}", training.how)
+    steps, sigma, rate = map(float, said.groups())
+    looks = [deviation / math.sqrt(2 + 2 * 2.25), pair_deviation / math.sqrt(6)]  # city, flies; pay, since
+    spent = epsilon_spent(sigma, rate, int(steps), ledger.charges[3].delta, looks)
+    assert spent == pytest.approx(ledger.spent[0], rel=2e-3)  # the ledger's words have four digits
+
+
+def test_what_never_counts_is_not_counted_nor_charged(people, tmp_path):
+    train(people, tmp_path / "run", changes={"generator_terms.pairs.start": "0"})
+    ledger = Ledger.from_json((tmp_path / "run" / "privacy.json").read_text())
+    assert [charge.what for charge in ledger.charges] == ["names of values", "5 columns", "training"]
+    one = tmp_path / "one.csv"
+    pl.read_csv(people).select("city").write_csv(one)
+    train(one, tmp_path / "one")
+    ledger = Ledger.from_json((tmp_path / "one" / "privacy.json").read_text())
+    assert [charge.what for charge in ledger.charges] == ["names of values", "1 columns", "training"]
+    with pytest.raises(RequestError, match="only --epsilon counts"):
+        train(people, tmp_path / "open", epsilon=None, changes={"generator_terms.pairs.start": "1"})
 
 
 def test_nothing_that_one_row_alone_has_is_in_the_runs_folder(people, tmp_path):
@@ -145,6 +178,17 @@ def test_an_interrupted_run_ends_with_the_same_bytes(people, tmp_path, monkeypat
     assert texts[0] == texts[1]
     with pytest.raises(RequestError, match="is finished"):
         train(people, tmp_path / "cut", resume=True)
+
+
+def test_a_table_that_noise_leaves_nothing_of_is_refused(people, tmp_path):
+    few = tmp_path / "few.csv"
+    pl.read_csv(people).head(60).write_csv(few)
+    with pytest.raises(RequestError, match=r"no column can be learned: none has two values with \d+ rows"):
+        train(few, tmp_path / "run")
+    same = tmp_path / "same.csv"
+    pl.DataFrame({"kind": ["a"] * 2_000}).write_csv(same)
+    with pytest.raises(RequestError, match="no column can be learned"):
+        train(same, tmp_path / "run")
 
 
 def test_two_runs_have_different_noise(people, tmp_path):

@@ -257,7 +257,7 @@ def save_newest(run: Run) -> None:
     checkpoint = newest_checkpoint(run.folder / "state")
     if checkpoint is None or not checkpoint.values["step"]:
         return
-    game = build_game(run.recipe, run.modality)
+    game = build_game(run.recipe, run.modality, None if run.private is None else run.private.measures)
     training = Training.of(game, build_optimizers(run.recipe, game))
     restore(training, checkpoint)
     run.model(training).save(run.folder / "model")

@@ -1,9 +1,9 @@
 """Tables with differential privacy before their first step: look at the columns through noise, plan, encode."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -15,12 +15,14 @@ from .engine.privacy import Private
 from .engine.privacy_check import check_recipe
 from .engine.processes import Spread
 from .engine.recipe import Recipe, change, read, to_json
-from .engine.secret import SECRET, bound_secret, kept_secret, mark_of
+from .engine.secret import SECRET, bound_secret, kept_secret, mark_of, random_of
 from .jobs import Job, Request, Tell, estimate, resumed, with_budget
 from .modalities.tables.asking import asking_of
 from .modalities.tables.calibrate import MANY, calibrated, shares_of
+from .modalities.tables.columns import Column
 from .modalities.tables.encode import encoders_of, slots_for
 from .modalities.tables.modality import Tables, dataset
+from .modalities.tables.pairs import Bins, paired, pairs_among, pairs_term
 from .modalities.tables.private import Noisy, look_noise_of, noise_for, noisy_columns
 from .modalities.tables.private_recipe import conditions, private_recipe
 from .modalities.tables.reading import Table, open_table
@@ -29,7 +31,8 @@ from .modalities.tables.store import kept
 from .modalities.tables.survey import remarks
 from .table_jobs import cells_of, is_file, preview, surveyed
 
-SHARE = 0.3  # of the budget by zero-concentrated privacy, that looking at the columns takes: about 13 % of epsilon 3
+SHARE = 0.2  # of the budget by zero-concentrated privacy, that looking at the columns takes: about 9 % of epsilon 3
+PAIRS = 0.4  # the same of pairs of columns: about 17 %
 NAMING = 0.1  # of delta, for naming values
 
 PUBLIC = (
@@ -106,8 +109,11 @@ def prepare(request: Request, stored: Mapping[str, Any] | None, device: torch.de
     naming = NAMING * privacy.delta
     ledger = ledger.charge(Charge("names of values", "only of those with enough rows", 0.0, naming))
     how = f"noisy histograms, deviation {sigma:.4g} rows"
-    planned = plan(recipe, ledger, [Look(f"{len(columns)} columns", how, look_noise_of(columns, sigma))])
-    settled = (table.sha256, to_json(replace(recipe, micro_batch=None)), repr([(c.name, c.kind) for c in columns]))
+    pairs = pairs_wanted(recipe, columns)
+    looks = [Look(f"{len(columns)} columns", how, look_noise_of(columns, sigma)), *pairs.looks]
+    planned = plan(recipe, ledger, looks)
+    kinds, charged = repr([(c.name, c.kind) for c in columns]), planned.ledger.to_json()
+    settled = (table.sha256, to_json(replace(recipe, micro_batch=None)), kinds, charged)
     secret = bound_secret(kept_secret(request.folder / SECRET), *settled)
     if stored is not None and stored["data_sha256"] != mark_of(secret):
         raise RequestError(
@@ -118,15 +124,40 @@ def prepare(request: Request, stored: Mapping[str, Any] | None, device: torch.de
     said = [*table.notes, *remarks(noisy.columns)]
     tell({"kind": "columns", "name": table.name, "rows": rows, "columns": noisy.columns, "notes": said})
     encoders = encoders_of(noisy.columns, [noisy.cells], most_slots=slots_for(rows))
-    if not encoders.all:
-        raise RequestError(f"no column can be learned: no value has {noisy.threshold} rows; give a larger --epsilon")
+    if not encoders.layout.width:
+        few = f"none has two values with {noisy.threshold} rows each"
+        raise RequestError(f"no column can be learned: {few}; give a larger --epsilon")
     tables = Tables(noisy.columns, encoders, separator=table.separator)
     told = estimate(recipe, needs(recipe, tables), device, "the networks' width (--set generator.options.width=128)")
     shown = {"items": "rows", "shape": f"rows of {len(encoders.all)} columns"}
     tell({"kind": "plan", "folder": str(request.folder), "recipe": asdict(recipe), "reasons": reasons, **told, **shown})
     tell({"kind": "privacy", "lines": [*planned.ledger.lines(), PUBLIC, KEPT, UNJUDGED]})
     spread = Spread.kept(stored or {})
-    return replace(job_of(request, table, tables, noisy, recipe, planned, secret, tell), spread=spread)
+    return replace(job_of(request, table, tables, noisy, pairs, recipe, planned, secret, tell), spread=spread)
+
+
+class PairsWanted(NamedTuple):
+    """Columns whose pairs are counted, by name, and the noise of each count, in rows."""
+
+    names: tuple[str, ...] = ()
+    sigma: float = 0.0
+
+    @property
+    def looks(self) -> tuple[Look, ...]:
+        """What is charged for it, if anything. One row is in one cell of each table."""
+        if not (count := pairs_among(len(self.names))):
+            return ()
+        how = f"noisy tables, deviation {self.sigma:.4g} rows"
+        return (Look(f"{count} pairs of columns", how, self.sigma / count**0.5),)
+
+
+def pairs_wanted(recipe: Recipe, columns: Sequence[Column]) -> PairsWanted:
+    """What the term "pairs" of a recipe asks for: nothing, where it never counts."""
+    privacy, weight = recipe.privacy, recipe.generator_terms.get("pairs")
+    assert privacy is not None
+    assert privacy.delta is not None
+    names = paired(columns) if weight is not None and (weight.start or weight.stop) else ()
+    return PairsWanted(names, look_noise(privacy.epsilon, privacy.delta, PAIRS) * pairs_among(len(names)) ** 0.5)
 
 
 def check_request(request: Request, stored: Mapping[str, Any] | None) -> None:
@@ -190,6 +221,7 @@ def job_of(
     table: Table,
     tables: Tables,
     noisy: Noisy,
+    pairs: PairsWanted,
     recipe: Recipe,
     planned: Plan,
     secret: bytes,
@@ -203,9 +235,11 @@ def job_of(
         tables.encoders,
         lambda: cells_of(table, noisy.columns),
         rows,
-        table.sha256,
+        mark_of(secret),
+        first=int(random_of(secret, "modes").integers(2**62)),
         progress=lambda done, total: tell({"kind": "decoding", "done": done, "total": total}),
     )
+    term = pairs_term(Bins(layout, pairs.names), compact.slots, shares, pairs.sigma, random_of(secret, "pairs"))
     every, none = torch.arange(rows), torch.arange(0)
     asking = asking_of(recipe)
     return Job(
@@ -223,5 +257,5 @@ def job_of(
         preview=".csv",
         finish=lambda model: calibrated(model, shares),
         settle=lambda model: calibrated(model, shares, count=MANY),
-        private=Private(planned, secret, conditions(asking, shares, layout)),
+        private=Private(planned, secret, conditions(asking, shares, layout), {"pairs": term}),
     )

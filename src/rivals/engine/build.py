@@ -59,8 +59,14 @@ def build_terms(weights: Mapping[str, Weight], known: Mapping[str, Measure | typ
     return terms
 
 
-def build_game(recipe: Recipe, modality: Modality) -> Duel:
-    """The game that a recipe describes, on the CPU, initialised from the recipe's seed."""
+def build_game(recipe: Recipe, modality: Modality, measures: Mapping[str, Measure] | None = None) -> Duel:
+    """The game that a recipe describes, on the CPU, initialised from the recipe's seed.
+
+    Args:
+        recipe: of the game.
+        modality: of the data.
+        measures: terms by name that know more than names can say, in place of those of that name.
+    """
     torch.manual_seed(recipe.seed)
     generator, critic = build_sides(recipe, modality)
     loss = named(recipe.loss, LOSSES, "loss")
@@ -68,7 +74,7 @@ def build_game(recipe: Recipe, modality: Modality) -> Duel:
         check_recipe(recipe)
         loss = blind(loss)
     critic_half, generator_half = adversarial(loss)
-    known = {**TERMS, **modality.terms}
+    known = {**TERMS, **modality.terms, **(measures or {})}
     penalised = {"r1", "r2"} & set(recipe.critic_terms)  # joined, each would go back through both sides' pass
     game = Duel(
         generator.to(memory_format=torch.channels_last),  # type: ignore[call-overload]  # dense convolutions like it

@@ -11,9 +11,9 @@ Known limits: noise and sums are floating-point numbers (Mironov, 2012); the tab
 a secret, or the same noise would hide two different things.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -30,6 +30,7 @@ from .game import coupled_parts
 from .modality import Modality
 from .recipe import Recipe
 from .secret import random_of
+from .terms import Measure
 from .train import Now, Side, Update
 from .types import Batch, Round, Sample, each, leaves, size
 
@@ -49,11 +50,13 @@ class Private:
         plan: what it may do, and what that is charged.
         secret: of samples and noise.
         condition: draws conditions for the generator's turn; None for those of the modality.
+        measures: terms of the generator's, by name, that know what was charged for: noisy answers.
     """
 
     plan: Plan
     secret: bytes
     condition: Condition | None = None
+    measures: Mapping[str, Measure] = field(default_factory=dict)
 
     def batches(self, dataset: Dataset, device: torch.device, start: int, condition: Condition) -> Iterator[Batch]:
         """Batches without end from number `start` on: a round's samples of rows for the critic, then one blank.

@@ -173,7 +173,7 @@ def run_lock(folder: Path) -> Iterator[None]:
 
 def start_training(run: Run, fabric: "Fabric") -> Training:
     """Networks and optimizers on their device, at the newest checkpoint if there is one."""
-    game = build_game(run.recipe, run.modality)
+    game = build_game(run.recipe, run.modality, None if run.private is None else run.private.measures)
     if run.start is not None:
         game.generator.load_state_dict(run.start)
     game = game.to(fabric.device)

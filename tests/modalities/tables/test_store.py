@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from rivals.modalities.tables.columns import Column, Typed
-from rivals.modalities.tables.encode import encoders_of
+from rivals.modalities.tables.encode import Encoders, encoders_of
+from rivals.modalities.tables.encode_numbers import NumberEncoder
 from rivals.modalities.tables.store import kept
 
 COUNT = 250
@@ -45,6 +46,16 @@ def test_what_is_mapped_is_what_was_encoded_and_it_is_made_once(table, tmp_path,
         assert torch.equal(mapped.scalars, whole.scalars)
         assert torch.equal(mapped.slots, whole.slots)
     assert first.slots.dtype == (torch.uint8 if most_slots == 256 else torch.int16)
+
+
+def test_draws_follow_from_the_first_rows_number_and_are_kept_apart_by_it(table, tmp_path):
+    _, chunks, _ = table
+    encoders = Encoders((NumberEncoder("x", -9, 9, 0, 0, 0, (-0.5, 0.5), (8.0, 8.0), (0.5, 0.5)),))
+    plain, secret = (kept(encoders, chunks, COUNT, "a", first=first, cache=tmp_path) for first in (0, 2**62 - 5))
+    assert 0.2 < (plain.slots != secret.slots).float().mean() < 0.8  # two modes reach each value
+    parts = [encoders.compact(chunk, 2**62 - 5 + 100 * place) for place, chunk in enumerate(chunks())]
+    assert torch.equal(secret.slots, torch.cat([part.slots for part in parts]))
+    assert torch.equal(secret.scalars, torch.cat([part.scalars for part in parts]))
 
 
 def test_another_table_or_other_encoders_are_kept_apart(table, tmp_path):

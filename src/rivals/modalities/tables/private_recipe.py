@@ -20,6 +20,7 @@ METHOD = "gan"
 BATCH, SHARE = 512, 1 / 50  # rows of a batch at most, and of the table
 STEPS = 2000
 CRITIC_WIDTH = 64
+PAIRS = 1000.0  # weight of the distance between tables of two columns
 
 
 def private_recipe(
@@ -48,7 +49,7 @@ def private_recipe(
         latent=64,
         loss=chosen.loss,
         critic_terms=penalties(chosen),
-        generator_terms={"asked": Weight(1.0), **chosen.generator_terms},
+        generator_terms={"asked": Weight(1.0), "pairs": Weight(PAIRS), **chosen.generator_terms},
         spectral=chosen.spectral,
         critic_steps=chosen.critic_steps,
         optimizer=Optimizer(1e-3, (0.5, 0.9)),

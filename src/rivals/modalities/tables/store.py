@@ -26,6 +26,7 @@ def kept(
     rows: int,
     content: str,
     *,
+    first: int = 0,
     cache: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Compact:
@@ -36,6 +37,8 @@ def kept(
         chunks: starts over and gives the table's rows in order, the cells by column.
         rows: how many there are, about: for the room that they need and for `progress`.
         content: the digest of the table's content.
+        first: number of the first row, which its draws follow from; secret in a private training, or all draws would
+            tell of a row that is gone from among those before.
         cache: where everything kept between runs is; RIVALS_CACHE or ~/.cache/rivals if not given.
         progress: called with (done, total) rows.
 
@@ -43,13 +46,13 @@ def kept(
         RequestError: the disk is full or can't be written.
     """
     values = json.dumps(asdict(encoders), sort_keys=True)
-    name = hashlib.sha256(f"{_FORMAT} {content} {values}".encode()).hexdigest()
+    name = hashlib.sha256(f"{_FORMAT} {content} {values}{first or ''}".encode()).hexdigest()
     folder = store.home(cache) / "tables" / name
     widths, dtypes = _shape(encoders)
     size = rows * sum(width * dtype.itemsize for width, dtype in zip(widths, dtypes, strict=True))
 
     def write(making: Path) -> dict[str, Any]:
-        return {"rows": _write(encoders, chunks(), rows, making, progress)}
+        return {"rows": _write(encoders, chunks(), rows, making, first, progress)}
 
     facts = store.opened(folder) or store.built(folder, size, write)
     scalars, slots = (
@@ -71,6 +74,7 @@ def _write(
     chunks: Iterable[Mapping[str, Typed]],
     rows: int,
     making: Path,
+    first: int,
     progress: Callable[[int, int], None] | None,
 ) -> int:
     """Encode everything into an empty folder, and count the rows.
@@ -80,7 +84,7 @@ def _write(
     done = 0
     with open(making / _FILES[0], "wb") as scalars, open(making / _FILES[1], "wb") as slots:
         for chunk in chunks:
-            compact = encoders.compact(chunk, done)
+            compact = encoders.compact(chunk, first + done)
             scalars.write(compact.scalars.numpy().data)
             slots.write(compact.slots.numpy().data)
             done += len(compact.slots)

@@ -49,5 +49,17 @@ def downstream(r: Round) -> Tensor:
     return given(r.on_fake.aux, TARGET).mean()
 
 
+def pairs(r: Round) -> Tensor:
+    """Refuse: the tables that the term compares with are counted where there is a budget for it (see `pairs.py`)."""
+    raise RequestError("pairs needs noisy tables of the columns, which only --epsilon counts: leave the term out")
+
+
 TARGET = "a target (--set critic.options.target=COLUMN)"
-TERMS = {"asked": asked, "downstream": downstream, "information": information, "marginals": marginals, "taught": taught}
+TERMS = {
+    "asked": asked,
+    "downstream": downstream,
+    "information": information,
+    "marginals": marginals,
+    "pairs": pairs,
+    "taught": taught,
+}
