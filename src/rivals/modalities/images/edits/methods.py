@@ -19,8 +19,9 @@ def warmed(weight: float) -> Weight:
     return Weight(0.0, weight, "linear", begin=JOINS, end=COUNTS)
 
 
-ALIKE = {"pixels": Weight(1.0), "perceptual": Weight(0.0, 0.05, "switch", begin=JOINS)}
-"""What holds a restored picture to the true one."""
+ALIKE = {"pixels": Weight(1.0), "perceptual": Weight(0.0, 0.25, "switch", begin=JOINS)}
+"""What holds a restored picture to the true one. Enlarging by 4, 500 steps on benchmarks/photos.py, one seed: at 0.25 the
+perceptual distance of held-out pictures was 0.434, at 1 the same, bicubic's 0.488."""
 
 RESTORATION: Mapping[str, Method] = {
     "plain": Method(
