@@ -1,0 +1,104 @@
+"""Put what was measured of tables into docs/tables.md: what stands between `<!-- NAME -->` and `<!-- /NAME -->`.
+
+    python benchmarks/tables_page.py
+
+Reads benchmarks/results; what was not measured is not written.
+"""
+
+from statistics import mean
+
+from common import RESULTS, ROOT
+from tables import put, result
+
+SHARES = ("common", "rare, met", "asked, least")  # between 0 and 1
+SCORES = {  # of tables_quality.py: words, and how the number is written
+    "shapes": ("column shapes, error", "{:.1f} %"),
+    "trends": ("pair trends, error, all pairs", "{:.1f} %"),
+    "trends, report": ("the same as SDMetrics' report takes them", "{:.1f} %"),
+    "two_sample": ("two-sample test, AUC", "{:.2f}"),
+    "useful": ("taught by them, tested on real rows, AUC", "{:.3f}"),
+    "common": ("a category of 1 % of the rows or more, farthest from its share", "{:.1f} %"),
+    "rare, met": ("categories of 0.1 % to 1 % within a fifth of their share", "{:.0f} %"),
+    "asked, least": ("rows that are as asked for, before any is thrown away: the least of a dozen values", "{:.1f} %"),
+}
+
+
+def adult() -> str:
+    """Ten minutes on Adult, the mean of the seeds."""
+    found = result("tables_quality_10")
+    rows = [row["scores"] for row in found["rows"] if row["arm"] == "rivals"]
+    real = found["real rows"]["adult"]
+
+    def told(name: str, value: float) -> str:
+        return SCORES[name][1].format(100 * value if name in SHARES else value)
+
+    lines = [f"| what | rows made ({len(rows)} seed{'s' * (len(rows) > 1)}) | real rows |", "|---|---|---|"]
+    for name, (words, _) in SCORES.items():
+        values = [told(name, row[name]) for row in rows]
+        spread = "" if len(set(values)) == 1 else f" ({', '.join(values)})"
+        beside = told(name, real[name]) if name in real else ""
+        lines.append(f"| {words} | {told(name, mean(row[name] for row in rows))}{spread} | {beside} |")
+    return "\n".join(lines)
+
+
+def speed() -> str:
+    """Beside CTGAN's code: CPU seconds of one thread."""
+    arms = result("tables_speed")["arms"]
+    peer = arms["ctgan 0.12.1"]
+    forms = {
+        "preparation": ("{:.1f} s", 1),
+        "round": ("{:.0f} ms", 1e3),
+        "sampling": ("{:.1f} s", 1),
+        "memory": ("{:.0f} MB", 1),
+    }
+    lines = ["| | preparation | a round | 100,000 rows into a file | memory |", "|---|---|---|---|---|"]
+    for arm, row in arms.items():
+        cells = []
+        for name, (form, times) in forms.items():
+            ratio = "" if row is peer else f" ({row['times'][name]['median']:.2f}x)"
+            cells.append(form.format(times * row[name]) + ratio)
+        lines.append(f"| {arm} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def scale() -> str:
+    """Two million rows, and a column of very many categories."""
+    found = result("tables_scale")
+    large, wide = found["large"], found["wide"]
+    training = f"a million rows of training take {large['training, seconds a million rows']:.0f} CPU seconds"
+    sampling = f"a million rows sampled {large['sampling, seconds a million rows']:.0f}"
+    return (
+        f"{found['rows'] / 1e6:g} million rows of 30 columns train in {large['training_mb'] / 1e3:.1f} GB, libraries "
+        f"included; {training}, {sampling}, in {large['sampling_mb'] / 1e3:.1f} GB. A column of "
+        f"{wide['categories']:,} categories in a million rows trains in {wide['with the verdict_mb'] / 1e3:.1f} GB."
+    )
+
+
+def augmented() -> str:
+    """Whether rows of a rare class help to find it."""
+    found = result("tables_augment")
+    score = found["average precision"]
+    middle, low, high = found["gain of ours"]["real rows alone"]
+    told = ", ".join(f"{name} {score[name]:.3f}" for name in ("real rows alone", "ours", "SMOTE", "again"))
+    verdict = "they help" if low > 0 else "they harm" if high < 0 else "no difference that could not be chance"
+    return (
+        f"Average precision of the rare class: {told}. Ours over real rows alone: {middle:+.3f} "
+        f"({low:+.3f} to {high:+.3f}): {verdict}."
+    )
+
+
+def main() -> None:
+    page = ROOT / "docs" / "tables.md"
+    parts = {
+        "adult": ("tables_quality_10", adult),
+        "speed": ("tables_speed", speed),
+        "scale": ("tables_scale", scale),
+        "augmented": ("tables_augment", augmented),
+    }
+    for name, (needed, text) in parts.items():
+        if (RESULTS / f"{needed}.json").exists():
+            put(page, name, text())
+
+
+if __name__ == "__main__":
+    main()
