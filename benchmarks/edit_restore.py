@@ -2,23 +2,23 @@
 
     python benchmarks/edit_restore.py --cases super-resolution-4,denoise-grey
 
-Some fifty photographs (photos.py), a part of them held out, each task for its minutes on two threads, as
-`rivals train photos --task ...` does it; the verdicts are those of the runs themselves, on held-out pictures, each
-beside the baselines that have learned nothing. The distance "perceptual" is Rivals' own, in EfficientNet-Lite0
-(docs/edit.md), not LPIPS. With `--budget steps` other work may go on, and the minutes are those of a quiet machine
-(running.py). Resumable; writes results/edit_restore.json after every run and docs/images/edit-CASE.png.
+Some fifty photographs (photos.py): every fourth by name is for judging alone, and of the others `rivals train LEARN
+--task ...` holds a part out to choose the best state by. Each task has its minutes on two threads. The verdict is that
+of `rivals judge RUN --against JUDGE --beside PLAIN`: beside baselines that have learned nothing, and beside the same
+network by L1 alone, on the same pictures. The distance "perceptual" is Rivals' own, in EfficientNet-Lite0, not LPIPS
+(docs/edit.md). With `--budget steps` other work may go on, and the minutes are those of a quiet machine (running.py).
+Resumable; writes results/edit_restore.json after every run; `edit_page.py` makes tables and pictures of it.
 """
 
+import shutil
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from PIL import Image
-
 import running
 import sets
-from common import ROOT, RUNS, write_result
+from common import RUNS, write_result
 
 STROKES = ("--set", "data.damage.share=[0.25,0.25]", "--set", "data.damage.boxes=0")
 QUICK = ("--steps", "3", "--set", "data.crop=32")
@@ -46,51 +46,52 @@ WANTED = {
     "denoise-grey": "PSNR at least 2 dB above non-local means', perceptual below it",
     "inpaint": "perceptual and FD below Telea's and biharmonic's",
 }
+FOR_JUDGING = 4  # of so many photographs one
+PLAIN = "plain"
+KEPT = ("scores", "intervals", "guards", "notes", "protocol")
 
 
-def arms(cases: Mapping[str, Case]) -> dict[str, tuple[str, tuple[str, ...], float]]:
-    """Every run: its case, its words and its minutes, by name."""
+def part(which: str) -> Path:
+    """The folder of the photographs to "learn" from or to "judge" on; made the first time."""
+    place = sets.DATA / "photos-parts"
+    if not place.exists():
+        aside = place.with_name(f"part-{place.name}")
+        shutil.rmtree(aside, ignore_errors=True)
+        for number, file in enumerate(sorted(sets.path("photos").iterdir())):
+            there = aside / ("judge" if number % FOR_JUDGING == FOR_JUDGING - 1 else "learn")
+            there.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, there / file.name)
+        aside.rename(place)
+    return place / which
+
+
+def arms(cases: Mapping[str, Case]) -> dict[str, tuple[str, ...]]:
+    """The words of every run, by name: the plain one of a case goes before the one that is judged beside it."""
     found = {}
     for name, case in cases.items():
-        found[name] = (name, case.words, case.minutes)
         if case.beside:
-            found[f"{name}-plain"] = (name, (*case.words, "--method", "plain"), case.minutes)
+            found[f"{name}-{PLAIN}"] = (*case.words, "--method", PLAIN)
+        found[name] = case.words
     return found
 
 
-def one(*, arm: str, case: str, seed: int, words: tuple[str, ...], folder: Path, threads: int) -> dict[str, Any]:
-    """Train one network and read its verdict."""
-    asked = [*words, "--seed", str(seed)]
-    verdict = running.train(folder, sets.source("photos"), asked, threads=threads)
-    if seed == 0 and "quick" not in folder.parent.name:
-        gallery(folder / "pictures", ROOT / "docs" / "images" / f"edit-{arm}.png")
-    kept = ("scores", "intervals", "baselines", "guards", "notes", "step", "seconds", "protocol")
-    row = {"arm": arm, "case": case, "seed": seed, "words": asked, "method": running.recipe(folder)["method"]}
-    return {**row, **{key: verdict[key] for key in kept}}
+def one(*, arm: str, seed: int, words: tuple[str, ...], home: Path, ending: str, threads: int) -> dict[str, Any]:
+    """Train one network and judge it, beside the plain one if there is one."""
+    folder, plain = (home / f"{name}-{ending}-{seed}" for name in (arm, f"{arm}-{PLAIN}"))
+    told = running.train(folder, str(part("learn")), [*words, "--seed", str(seed)], threads=threads)
+    row = {"arm": arm, "seed": seed, "words": words, "method": running.recipe(folder)["method"]}
+    if arm.endswith(f"-{PLAIN}") and arm not in CASES:  # judged with the one that it is beside
+        return {**row, "step": told["step"], "seconds": told["seconds"]}
 
+    def judged() -> dict[str, Any]:
+        from rivals.edit_judging import judge_edits
 
-def gallery(pictures: Path, place: Path, rows: int = 3) -> None:
-    """Some pictures of a verdict as one: a row for each, as given, as made, as it truly is."""
-    lines = []
-    for number in range(1, rows + 1):
-        parts = [pictures / f"edit-{number}-{part}.png" for part in ("given", "made", "true")]
-        if all(part.exists() for part in parts):
-            lines.append([Image.open(part).convert("RGB") for part in parts])
-    if not lines:
-        return
-    gap = 4
-    width = max(sum(picture.width + gap for picture in line) for line in lines) - gap
-    sheet = Image.new("RGB", (width, sum(line[0].height + gap for line in lines) - gap), "white")
-    top = 0
-    for line in lines:
-        left = 0
-        for picture in line:
-            sheet.paste(picture, (left, top))
-            left += picture.width + gap
-        top += line[0].height + gap
-    aside = place.with_suffix(".part")
-    sheet.save(aside, "PNG")
-    aside.rename(place)
+        page = folder / "judged.html"
+        verdict = judge_edits(folder, part("judge"), beside=[plain] if plain.exists() else [], page=page)
+        ways = {PLAIN if way == str(plain) else way: told for way, told in verdict["beside"].items()}
+        return {**{key: verdict[key] for key in KEPT}, "ways": {**ways, **verdict["baselines"]}}
+
+    return {**row, "step": told["step"], "seconds": told["seconds"], **running.kept(folder / "judged.json", judged)}
 
 
 def main() -> None:
@@ -100,28 +101,30 @@ def main() -> None:
     parser.add_argument("--budget", choices=("minutes", "steps"), default="minutes")
     given = parser.parse_args()
     home = RUNS / ("edit-restore-quick" if given.quick else "edit-restore")
-    photos = sets.provenance("photos")  # makes what isn't there, before runs side by side ask for it
-    wanted = arms({name: CASES[name] for name in given.cases.split(",")})
+    photos = sets.provenance("photos")
+    source = str(part("learn"))  # made before runs side by side ask for it
+    wanted = {name: CASES[name] for name in given.cases.split(",")}
     rates: dict = {}
     if given.budget == "steps" and not given.quick:
-        asked = {arm: (sets.source("photos"), words) for arm, (_, words, _) in wanted.items()}
+        asked = {arm: (source, words) for arm, words in arms(wanted).items()}
         rates = running.rates(home / "rates.json", asked, minutes=10.0)
     tasks = []
-    for arm, (case, words, minutes) in wanted.items():
+    for arm, words in arms(wanted).items():
+        minutes = CASES[arm if arm in CASES else arm.removesuffix(f"-{PLAIN}")].minutes
         end = QUICK if given.quick else running.budget(given.budget, minutes, rates.get(arm, {}).get("best"))
         for seed in range(given.seeds):
-            folder = home / f"{arm}-{given.budget}-{given.threads}t-{seed}"
-            task = partial(one, arm=arm, case=case, seed=seed, words=(*words, *end), folder=folder)
-            tasks.append(partial(task, threads=given.threads))
+            task = partial(one, arm=arm, seed=seed, words=(*words, *end), home=home)
+            tasks.append(partial(task, ending=f"{given.budget}-{given.threads}t", threads=given.threads))
     how = {"budget": given.budget, "threads": given.threads, "jobs": given.jobs, "rates": rates, "data": photos}
+    counts = {which: len(list(part(which).iterdir())) for which in ("learn", "judge")}
 
     def save(rows: list[dict]) -> None:
         if not given.quick:
-            write_result("edit_restore", {"wanted": WANTED, "rows": rows, **how})
+            write_result("edit_restore", {"wanted": WANTED, "rows": rows, "photographs": counts, **how})
 
     for row in running.each(tasks, jobs=given.jobs, done=save):
-        beside = {way: scores["scores"] for way, scores in row.get("baselines", {}).items()}
-        print(row["arm"], row.get("error") or row["scores"], beside, flush=True)
+        beside = {way: scores["scores"] for way, scores in row.get("ways", {}).items()}
+        print(row["arm"], row.get("error") or row.get("scores"), beside, flush=True)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,11 @@
 
 import pytest
 import torch
+from torch.nn.functional import interpolate
 
 from rivals.engine.types import Round
 from rivals.modalities.images.edits.critics import PatchCritic, ScalesCritic, UNetCritic
+from rivals.modalities.images.edits.edsr import EDSR
 from rivals.modalities.images.edits.fourier import FourierEditor, Spectral
 from rivals.modalities.images.edits.translate import Edited, ResnetEditor, UNet
 from rivals.modalities.images.edits.upscale import RRDB, Compact, weights
@@ -13,6 +15,7 @@ SHAPE = (3, 32, 32)
 SMALL = {
     "rrdb": lambda scale: RRDB(SHAPE, 3, scale, width=8, blocks=1, growth=4),
     "compact": lambda scale: Compact(SHAPE, 3, scale, width=8, depth=2),
+    "edsr": lambda scale: EDSR(SHAPE, 3, scale, width=8, blocks=2),
 }
 
 
@@ -34,12 +37,31 @@ def test_a_new_compact_network_repeats_pixels():
     torch.testing.assert_close(made, given.repeat_interleave(2, 2).repeat_interleave(2, 3))
 
 
+@pytest.mark.parametrize("scale", [1, 3, 4])
+def test_a_new_edsr_is_the_bicubic_filter(scale):
+    given = torch.rand(1, 3, 7, 9) * 2 - 1
+    made = SMALL["edsr"](scale)(torch.zeros(1, 0), given)
+    torch.testing.assert_close(made, interpolate(given, scale_factor=scale, mode="bicubic"))
+
+
+def test_one_channel_is_added_to_all_that_edsr_makes():
+    given = torch.rand(2, 1, 7, 9) * 2 - 1
+    torch.testing.assert_close(EDSR(SHAPE, 1, width=8, blocks=1)(torch.zeros(2, 0), given), given.expand(2, 3, 7, 9))
+    with pytest.raises(ValueError, match="not 2 for 3"):
+        EDSR(SHAPE, 2)
+
+
 def test_published_sizes():
-    """16.70 M parameters: ESRGAN's 23 blocks; 1.21 M: Real-ESRGAN's `general` of 32 convolutions of 64."""
+    """16.70 M parameters: ESRGAN's 23 blocks; 1.21 M: Real-ESRGAN's `general` of 32 convolutions of 64.
+
+    EDSR's baseline has 16 blocks of 64; here pixels are folded out of its last convolution.
+    """
     with torch.device("meta"):
+        baseline = EDSR(SHAPE, 3, 2)
         large = RRDB(SHAPE, 3, blocks=23)
         general = Compact(SHAPE, 3, width=64, depth=32)
     assert sum(p.numel() for p in large.parameters()) == 16_697_987
+    assert sum(p.numel() for p in baseline.parameters()) == 3 * 64 * 9 + 64 + 32 * (64 * 64 * 9 + 64) + 64 * 12 * 9 + 12
     assert sum(p.numel() for p in general.parameters()) == 1_213_296
 
 

@@ -124,6 +124,7 @@ CASES = [
     ("rrdb", {"width": 8, "blocks": 1, "growth": 4}, {"task": "super-resolution", "scale": 4}),
     ("rrdb", {"width": 8, "blocks": 1, "growth": 4}, {"task": "super-resolution", "scale": 2}),
     ("rrdb", {"width": 8, "blocks": 2, "growth": 4}, {}),
+    ("edsr", {"width": 8, "blocks": 2}, {}),
     ("unet", {"width": 8, "depth": 3}, {}),
     ("unet", {"width": 4, "depth": 4, "norm": "batch"}, {}),
     ("resnet", {"width": 4, "blocks": 2, "norm": "batch"}, {"task": "unpaired"}),

@@ -9,6 +9,7 @@ from rivals.engine.terms import Measure
 from .critics import PatchCritic, ScalesCritic, UNetCritic
 from .cycle import TERMS as CYCLE
 from .cycle import CycleCritic, CycleGenerator
+from .edsr import EDSR
 from .fourier import FourierEditor
 from .perceptual import perceptual
 from .terms import TERMS as EDITING
@@ -19,6 +20,7 @@ from .upscale import RRDB, Compact
 GENERATORS: Mapping[str, Callable[..., nn.Module]] = {
     "compact": Compact,
     "cycle": CycleGenerator,
+    "edsr": EDSR,
     "fourier": FourierEditor,
     "resnet": ResnetEditor,
     "rrdb": RRDB,

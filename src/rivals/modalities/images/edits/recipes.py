@@ -27,6 +27,9 @@ SCALES = (2, 8)
 GIVEN = ("channels", "crop", "damage")  # what may be changed of `Edits`
 SHORT, LONG = 5, 60  # minutes
 
+FEW = 4
+"""Crops of a batch on a CPU, where trainings are short: many small steps bring more than few sure ones."""
+
 LENS_FLOPS, LENS_NUMBERS = 63_000.0, 510.0
 """What the perceptual term costs for each pixel of a crop: the features of a fake with their way back, and those of the
 real one. Counted with `engine.cost` on EfficientNet-Lite0."""
@@ -133,7 +136,7 @@ def choose_recipe(
     """
     method = own or named(name, EDIT_METHODS, "method")
     check_method(name, method, edits)
-    task, cpu = TASKS[edits.task], device.type == "cpu"
+    cpu = device.type == "cpu"
     generator, why = choose_generator(edits, networks, device, minutes)
     if start is not None:
         generator, why = start, f"{start.name} networks, as those that training begins with"
@@ -154,7 +157,7 @@ def choose_recipe(
         critic_steps=method.critic_steps,
         optimizer=Optimizer(1e-3 if cpu and start is None else 1e-4, (0.9, 0.99)),
         critic_optimizer=method.critic_optimizer or (Optimizer(2e-4, (0.9, 0.99)) if ours else method.optimizer),
-        batch=8 if cpu and task.generator == "fourier" else (16 if cpu else 32),
+        batch=FEW if cpu else 32,
         clip_weights=method.clip_weights,
         anneal=method.anneal or Curve(1.0, 0.0, "cosine", begin=0.2),
         beta2=None if ours else method.beta2,
@@ -217,6 +220,7 @@ def choose_generator(
     size = 3 if not cpu else (0 if (minutes or 10) < SHORT else 1 if (minutes or 10) < LONG else 2)
     sizes: dict[str, dict[str, tuple[Any, ...]]] = {
         "compact": {"width": (24, 32, 48, 64), "depth": (6, 8, 12, 16)},
+        "edsr": {"width": (32, 48, 64, 64), "blocks": (4, 8, 12, 16)},
         "rrdb": {"width": (24, 32, 48, 64), "blocks": (2, 3, 4, 12), "growth": (12, 16, 24, 32)},
         "unet": {"width": (12, 16, 24, 64), "depth": (3, 3, 4, 4)},
         "fourier": {"width": (16, 24, 32, 64), "blocks": (2, 3, 4, 9)},

@@ -99,10 +99,10 @@ def grey(x: Tensor) -> Tensor:
 
 
 TASKS: Mapping[str, Task] = {
-    "super-resolution": Task(smaller, {"blind": False}, "compact", scale=4),
-    "denoise": Task(noisy, {"sigma": (25.0, 25.0)}),
-    "deblur": Task(blurry, {"sigma": (0.5, 3.0), "noise": (0.0, 5.0)}),
-    "deblock": Task(blocky, {"quality": (10, 40)}),
+    "super-resolution": Task(smaller, {"blind": False}, "edsr", scale=4),
+    "denoise": Task(noisy, {"sigma": (25.0, 25.0)}, "edsr"),
+    "deblur": Task(blurry, {"sigma": (0.5, 3.0), "noise": (0.0, 5.0)}, "edsr"),
+    "deblock": Task(blocky, {"quality": (10, 40)}, "edsr"),
     "inpaint": Task(
         holed,
         {"share": (0.1, 0.35), "boxes": 0.3},
