@@ -1,5 +1,6 @@
 """Networks for edited pictures: any size goes in, the right one comes out, and gradients come back."""
 
+import numpy as np
 import pytest
 import torch
 from torch.nn.functional import interpolate
@@ -7,7 +8,7 @@ from torch.nn.functional import interpolate
 from rivals.engine.types import Round
 from rivals.modalities.images.edits.critics import PatchCritic, ScalesCritic, UNetCritic
 from rivals.modalities.images.edits.edsr import EDSR
-from rivals.modalities.images.edits.fourier import FourierEditor, Spectral
+from rivals.modalities.images.edits.fourier import FourierEditor, Spectral, pulled_and_pushed
 from rivals.modalities.images.edits.translate import Edited, ResnetEditor, UNet
 from rivals.modalities.images.edits.upscale import RRDB, Compact, weights
 
@@ -127,6 +128,33 @@ def test_filled_pictures_keep_what_was_there():
     kept = (mask == 0).expand_as(made)
     assert torch.equal(made[kept], given[kept])
     assert not torch.equal(made[~kept], given[~kept])
+
+
+@pytest.mark.parametrize("size", [(16, 16), (13, 22), (1, 5)])
+def test_holes_are_filled_smoothly_from_around_them(size):
+    mask = (torch.rand(2, 1, *size) < 0.4).float()
+    mask[..., 0, 0] = 0
+    picture = torch.rand(2, 3, *size) * 2 - 1
+    filled = pulled_and_pushed(picture * (1 - mask), mask)
+    kept = (mask == 0).expand_as(picture)
+    assert torch.equal(filled[kept], picture[kept])
+    known = torch.where(kept, picture, torch.nan).flatten(2)
+    low, high = (torch.tensor(find(known.numpy(), axis=2))[..., None] for find in (np.nanmin, np.nanmax))
+    assert ((filled.flatten(2) >= low - 1e-5) & (filled.flatten(2) <= high + 1e-5)).all(), "nothing is made up"
+    torch.testing.assert_close(pulled_and_pushed(1 - mask, mask), torch.ones(2, 1, *size), msg="one colour stays so")
+
+
+def test_a_slope_goes_on_through_a_hole():
+    slope = torch.linspace(-1, 1, 32).expand(1, 1, 32, 32)
+    mask = torch.zeros(1, 1, 32, 32)
+    mask[..., 10:20, 12:20] = 1
+    filled = pulled_and_pushed(slope * (1 - mask), mask)
+    assert (filled - slope).abs().max() < 0.15
+    assert (slope.mean() - slope)[..., 12:20].abs().max() > 0.2, "which one colour would not do"
+
+
+def test_a_picture_that_is_one_hole_is_grey():
+    assert (pulled_and_pushed(torch.zeros(1, 3, 6, 7), torch.ones(1, 1, 6, 7)) == 0).all()
 
 
 @pytest.mark.parametrize("kind", [PatchCritic, ScalesCritic, UNetCritic])

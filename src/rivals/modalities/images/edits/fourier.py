@@ -4,13 +4,15 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import relu
+from torch.nn.functional import avg_pool2d, interpolate, relu
 
 from rivals.layers.norm import normal
 from rivals.layers.residual import Downsample, Upsample
 
 from .translate import conv
 from .upscale import whole_multiple
+
+LEAST = 1e-6  # of a weight that is divided by
 
 
 def full_precision(x: Tensor) -> AbstractContextManager[object]:
@@ -85,7 +87,8 @@ class FourierEditor(nn.Module):
     """LaMa's generator: halvings, blocks of Fourier convolutions, doublings.
 
     What is given is a picture with holes and, as its last channel, the mask: 1 where there is a hole. Outside the holes
-    the picture is handed through unchanged.
+    the picture is handed through unchanged. What is found is added to holes that are filled smoothly first
+    (`pulled_and_pushed`), so that a short training begins with a usable picture.
 
     Args:
         shape: (channels, height, width) of what is made.
@@ -121,15 +124,43 @@ class FourierEditor(nn.Module):
         for level in reversed(range(halvings)):
             a, b = width * 2 ** (level + 1), width * 2**level
             layers += [Upsample(a, a), conv(a, b, 3), normal(norm, b), nn.ReLU()]
-        self.decoder = nn.Sequential(*layers, conv(width, shape[0], 7), nn.Tanh())
+        last = conv(width, shape[0], 7)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)  # type: ignore[arg-type]
+        self.decoder = nn.Sequential(*layers, last)
 
     def forward(self, z: Tensor, cond: Tensor) -> Tensor:
-        """Z (n, 0), cond (n, seen, h, w) in [-1, 1] with its mask in {0, 1} -> (n, channels, h, w) in [-1, 1]."""
+        """Z (n, 0), cond (n, seen, h, w) in [-1, 1] with its mask in {0, 1} -> (n, channels, h, w), about the same."""
         del z
-        x = self.encoder(whole_multiple(cond, self.multiple))
+        mask = cond[:, -1:]
+        smooth = pulled_and_pushed(cond[:, :-1], mask)
+        x = self.encoder(whole_multiple(torch.cat([smooth, mask], 1), self.multiple))
         near, far = x.split([x.shape[1] - self.far, self.far], 1)
         for layer in self.blocks:
             near, far = layer(near, far)
-        made = self.decoder(torch.cat([near, far], 1))[..., : cond.shape[2], : cond.shape[3]]
-        mask = cond[:, -1:]
-        return torch.lerp(cond[:, : made.shape[1]], made, mask)
+        found = self.decoder(torch.cat([near, far], 1))[..., : cond.shape[2], : cond.shape[3]]
+        return torch.lerp(cond[:, :-1], smooth + found, mask)
+
+
+def pulled_and_pushed(pictures: Tensor, mask: Tensor) -> Tensor:
+    """Holes filled smoothly from what is around them (Gortler et al., 1996, The Lumigraph, section 3.4).
+
+    Known pixels are averaged to half the size again and again, until one is left; then each level fills the holes of
+    the one above it.
+
+    Args:
+        pictures: (n, channels, h, w).
+        mask: (n, 1, h, w), 1 in holes, 0 elsewhere.
+    """
+    weight = 1 - mask
+    levels = [(pictures * weight, weight)]
+    while max(levels[-1][0].shape[2:]) > 1:
+        colours, weight = (avg_pool2d(x, 2, ceil_mode=True) for x in levels[-1])
+        surer = (4 * weight).clamp(max=1) / weight.clamp(min=LEAST)  # of four pixels one that is known is enough
+        levels.append((colours * surer, weight * surer))
+    colours, weight = levels.pop()
+    filled = colours / weight.clamp(min=LEAST)
+    for colours, weight in reversed(levels):
+        larger = interpolate(filled, scale_factor=2, mode="bilinear", align_corners=False)
+        filled = colours + (1 - weight) * larger[..., : colours.shape[2], : colours.shape[3]]
+    return filled
