@@ -95,6 +95,15 @@ def test_an_editor_keeps_the_size_and_shows_its_features(size):
     torch.testing.assert_close(made.edit(given).picture, made.picture)
 
 
+def test_a_new_residual_editor_changes_nothing_and_learns():
+    network = ResnetEditor(SHAPE, 3, width=8, blocks=2, residual=True)
+    given = torch.rand(1, 3, 21, 30) * 2 - 1
+    made = network(torch.zeros(1, 0), given).picture
+    assert torch.equal(made, given)
+    made.square().mean().backward()
+    assert network.decoder[-1].weight.grad.abs().sum() > 0
+
+
 def test_the_first_watched_map_is_the_picture():
     network = ResnetEditor(SHAPE, 3, width=8, blocks=2)
     given = torch.rand(1, 3, 32, 32)

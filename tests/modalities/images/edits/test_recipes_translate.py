@@ -47,6 +47,14 @@ def small(recipe, edits):
     return replace(recipe, data=asdict(edits), batch=2, **sides)
 
 
+@pytest.mark.parametrize("name", ["cut", "fastcut", "cyclegan"])
+def test_without_pairs_a_short_training_begins_with_what_is_given(name):
+    edits = edits_of("unpaired", back=name == "cyclegan")
+    for device, begins in ((CPU, True), (torch.device("cuda"), False)):
+        recipe = choose_recipe(edits, name, TRANSLATION[name], device, 20, None).recipe
+        assert recipe.generator.options["residual"] is begins
+
+
 @pytest.mark.parametrize(("name", "task"), [*TASK_OF.items(), ("r3gan", "pairs"), ("hinge", "unpaired")])
 def test_every_method_plays_two_rounds_and_both_sides_move(name, task, monkeypatch):
     monkeypatch.setattr(terms_style, "maps", lambda x: [x, x.square(), x, x])

@@ -44,15 +44,22 @@ class CycleGenerator(nn.Module):
         width: features at full size; 64 as published.
         blocks: residual blocks; 9 as published for 256 pixels, 6 for 128.
         norm: "instance", "batch", "layer" or "none".
+        residual: as of `ResnetEditor`.
     """
 
     def __init__(
-        self, shape: tuple[int, int, int], seen: int, width: int = 32, blocks: int = 6, norm: str = "instance"
+        self,
+        shape: tuple[int, int, int],
+        seen: int,
+        width: int = 32,
+        blocks: int = 6,
+        norm: str = "instance",
+        residual: bool = False,
     ) -> None:
         super().__init__()
         self.kinds = (seen, shape[0])
-        self.there = ResnetEditor(shape, seen, width, blocks, norm, watched=None)
-        self.back = ResnetEditor((seen, *shape[1:]), shape[0], width, blocks, norm, watched=None)
+        self.there = ResnetEditor(shape, seen, width, blocks, norm, watched=None, residual=residual)
+        self.back = ResnetEditor((seen, *shape[1:]), shape[0], width, blocks, norm, watched=None, residual=residual)
 
     def forward(self, z: Tensor, cond: Tensor) -> Cycle:
         """Z (n, 0), cond (n, seen + channels, h, w): a picture of each kind, the first kind first; in [-1, 1]."""
@@ -61,11 +68,11 @@ class CycleGenerator(nn.Module):
         return Cycle(Pair(self.make(first), self.make_back(second)), Pair(second, first), self.make, self.make_back)
 
     def make(self, first: Tensor) -> Tensor:
-        """Pictures of the first kind (n, seen, h, w) -> of the second (n, channels, h, w), in [-1, 1]."""
+        """Pictures of the first kind (n, seen, h, w) -> of the second (n, channels, h, w)."""
         return self.there.edit(first).picture
 
     def make_back(self, second: Tensor) -> Tensor:
-        """Pictures of the second kind (n, channels, h, w) -> of the first (n, seen, h, w), in [-1, 1]."""
+        """Pictures of the second kind (n, channels, h, w) -> of the first (n, seen, h, w)."""
         return self.back.edit(second).picture
 
 

@@ -151,6 +151,8 @@ def network_options(networks: str, edits: Edits, method: Method, device: torch.d
         generator["blocks"] = 4 if small else (9 if edits.crop >= 256 else 6)
     if networks == "resnet" and edits.task != "unpaired":
         generator["watched"] = None
+    if networks in ("resnet", "cycle") and edits.task == "unpaired":
+        generator["residual"] = small  # the published ones have to learn to repeat a picture first
     if networks == "cycle":
         return Use("cycle", generator), Use("cycle", critic)
     return Use(networks, generator), Use("patch", {**critic, "conditional": edits.task == "pairs"})

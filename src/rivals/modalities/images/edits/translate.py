@@ -60,6 +60,7 @@ class ResnetEditor(nn.Module):
         norm: "instance", "batch", "layer" or "none".
         watched: how many maps PatchNCE compares, evenly between the picture and the middle block; None for none.
         projected: width of the vectors that it compares.
+        residual: add what is found to what is given, so that training begins with that; for short ones.
     """
 
     def __init__(
@@ -71,9 +72,10 @@ class ResnetEditor(nn.Module):
         norm: str = "instance",
         watched: int | None = 5,
         projected: int = 256,
+        residual: bool = False,
     ) -> None:
         super().__init__()
-        self.multiple = 4
+        self.multiple, self.residual = 4, residual
         down = [nn.Sequential(conv(seen, width, 7), normal(norm, width), nn.ReLU())]
         for inputs, outputs in ((width, 2 * width), (2 * width, 4 * width)):
             down.append(
@@ -84,7 +86,11 @@ class ResnetEditor(nn.Module):
         for inputs, outputs in ((4 * width, 2 * width), (2 * width, width)):
             up += [Upsample(inputs, inputs), conv(inputs, outputs, 3), normal(norm, outputs), nn.ReLU()]
         self.encoder = nn.ModuleList([*down, *middle])
-        self.decoder = nn.Sequential(*up, conv(width, shape[0], 7), nn.Tanh())
+        up.append(conv(width, shape[0], 7))
+        if residual:
+            nn.init.zeros_(up[-1].weight)  # type: ignore[arg-type]
+            nn.init.zeros_(up[-1].bias)  # type: ignore[arg-type]
+        self.decoder = nn.Sequential(*up) if residual else nn.Sequential(*up, nn.Tanh())
         widths = [seen, width, 2 * width, *(blocks + 1) * [4 * width]]
         last = len(self.encoder) - blocks // 2
         self.watched = [round(place * last / max(watched - 1, 1)) for place in range(watched)] if watched else []
@@ -107,13 +113,14 @@ class ResnetEditor(nn.Module):
         return x, tuple(maps)
 
     def edit(self, x: Tensor) -> Edited:
-        """(n, seen, h, w) in [-1, 1] -> pictures (n, channels, h, w) in [-1, 1]."""
+        """(n, seen, h, w) in [-1, 1] -> pictures (n, channels, h, w) in [-1, 1], about so if `residual`."""
         last, maps = self.through(whole_multiple(x, 4))
-        picture = self.decoder(last)[..., : x.shape[2], : x.shape[3]]
+        found = self.decoder(last)[..., : x.shape[2], : x.shape[3]]
+        picture = x + found if self.residual else found
         return Edited(picture, maps, self.heads, self.look, self.edit)
 
     def forward(self, z: Tensor, cond: Tensor) -> Edited:
-        """Z (n, 0), cond (n, seen, h, w) in [-1, 1] -> pictures in [-1, 1]."""
+        """Z (n, 0), cond (n, seen, h, w) in [-1, 1] -> as `edit`."""
         del z
         return self.edit(cond)
 
