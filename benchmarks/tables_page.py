@@ -102,10 +102,17 @@ def scale() -> str:
     large, wide = found["large"], found["wide"]
     training = f"a million rows of training take {large['training, seconds a million rows']:.0f} CPU seconds"
     sampling = f"a million rows sampled {large['sampling, seconds a million rows']:.0f}"
+    several = ""
+    for batch, each in found.get("processes", {}).items():
+        if batch.startswith("batch"):
+            two, threads = (each["times"][way] for way in ("two", "one of two threads"))
+            several += f" With a {batch.replace(' ', ' of ')} two processes make {two:.2f} times the rounds of one, "
+            several += f"one process of two threads {threads:.2f} times."
     return (
         f"{found['rows'] / 1e6:g} million rows of 30 columns train in {large['training_mb'] / 1e3:.1f} GB, libraries "
         f"included; {training}, {sampling}, in {large['sampling_mb'] / 1e3:.1f} GB. A column of "
         f"{wide['categories']:,} categories in a million rows trains in {wide['with the verdict_mb'] / 1e3:.1f} GB."
+        + several
     )
 
 

@@ -7,8 +7,8 @@ stages     reading and finding out what the columns are, fitting encoders, encod
            in a process of its own after what comes before it; 200,000 rows against 2,000,000 show what grows.
 large      the whole commands: `rivals train` (300 steps) and `rivals sample` of a million rows into a Parquet file.
 wide       a column of 300,000 categories in a million rows: the same, 100,000 rows of samples.
-processes  rows a second of the census by the clock, of one process, of two, and of one with two threads: in turns,
-           three times. Nothing else may run then.
+processes  seconds a round of the census by the clock, of one process, of two, and of one with two threads, with the
+           usual batch and with one of 2,000: in turns, three times. Nothing else may run then.
 
 Memory is the most that the process had resident, libraries (about 450 MB) and mapped files included; of training up to
 the last round, and the verdict after it beside. The table is made up: numbers with tails, gaps and special values,
@@ -24,6 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ PLACE, DATA = RUNS / "tables-scale", RUNS / "data" / "tables" / "made"
 ROWS, FEW, CHUNK = 2_000_000, 200_000, 100_000
 WIDE_ROWS, CATEGORIES = 1_000_000, 300_000
 STEPS = 300
+BATCHES = (250, 2_000)  # of which the first is the usual one
 PARTS = ("stages", "large", "wide", "processes")
 SIZES = (2, 2, 3, 4, 5, 8, 12, 20, 40, 80, 200, 1_000)  # of the columns of categories
 WANTED = {"large_mb": 3_000, "wide_mb": 2_000, "two processes": 1.6}
@@ -196,22 +198,26 @@ def wide(place: Path, rows: int, categories: int, steps: int) -> dict[str, Any]:
 
 
 def processes(place: Path, turns: int, seconds: float) -> dict[str, Any]:
-    """Seconds a round by the clock."""
+    """Seconds a round by the clock, by batch."""
     ways = {"one": (1, 1), "two": (2, 1), "one of two threads": (1, 2)}
     source = str(part("census", "train"))
 
-    def measured() -> dict[str, list[float | None]]:
+    def measured(batch: int) -> dict[str, list[float | None]]:
         rates: dict[str, list[float | None]] = {way: [] for way in ways}
         for _ in range(turns):
             for way, (count, threads) in ways.items():
-                words = ["--processes", str(count)]
+                words = ["--processes", str(count), "--set", f"batch={batch}"]
                 rates[way].append(one_rate(source, words, minutes=30, threads=threads, seconds=seconds))
         return rates
 
-    rates = kept(place / "rates.json", measured)
-    best = {way: statistics.median(rate for rate in each if rate) for way, each in rates.items() if any(each)}
-    times = {way: best["one"] / rate for way, rate in best.items()}
-    return {"seconds a round": rates, "times": times, "load": os.getloadavg()}
+    found: dict[str, Any] = {"load": os.getloadavg()}
+    for batch in BATCHES:
+        rates = kept(place / f"rates-{batch}.json", partial(measured, batch))
+        best = {way: statistics.median(rate for rate in each if rate) for way, each in rates.items() if any(each)}
+        times = {way: best["one"] / rate for way, rate in best.items()}
+        rows = {way: batch / rate for way, rate in best.items()}
+        found[f"batch {batch}"] = {"seconds a round": rates, "times": times, "rows a second": rows}
+    return found
 
 
 def main() -> None:
