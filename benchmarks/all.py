@@ -60,6 +60,7 @@ PARTS = {  # script and its words by the result it writes
         "edit_tiles": (),
         "edit_restore": (),
         "edit_unpaired": (),
+        "edit_tasks": (),
     },
 }
 SCRIPTS = {"speed_share": "speed_parts", "tables_quality_10": "tables_quality"}  # where named otherwise

@@ -14,6 +14,7 @@ from PIL import Image, ImageOps
 
 from common import RESULTS, ROOT, RUNS
 from edit_restore import CASES, PLAIN
+from edit_tasks import HOME, TASKS
 from tables import put, result
 
 NAMES = {
@@ -53,8 +54,15 @@ def header(first: str, columns: Mapping[str, tuple[str, str]]) -> list[str]:
 
 def restored() -> str:
     """Every case of edit_restore.py, seed 0."""
-    lines = header("task", COLUMNS)
-    for row in result("edit_restore")["rows"]:
+    found = result("edit_restore")
+    counts = found["photographs"]
+    lines = [
+        f"{counts['learn']} photographs to learn from, {counts['judge']} others to judge on; {found['threads']} "
+        f"thread{'s' * (found['threads'] > 1)} on {found['circumstances']['cpu']}.",
+        "",
+        *header("task", COLUMNS),
+    ]
+    for row in found["rows"]:
         if "ways" in row and row["seed"] == 0:
             ways = {"L1 alone" if way == PLAIN else way: told for way, told in row["ways"].items()}
             minutes = f"{NAMES[row['arm']]}, {CASES[row['arm']].minutes:g} minutes"
@@ -113,17 +121,21 @@ def gallery(pictures: Path, place: Path, parts: tuple[str, ...]) -> None:
 
 def main() -> None:
     page, images = ROOT / "docs" / "edit.md", ROOT / "docs" / "images"
-    parts = {
+    tables = {
         "restored": ("edit_restore", restored),
         "unpaired": ("edit_unpaired", unpaired),
         "tiles": ("edit_tiles", tiles),
     }
-    for name, (needed, text) in parts.items():
+    for name, (needed, text) in tables.items():
         if (RESULTS / f"{needed}.json").exists():
             put(page, name, text())
     for case in CASES:
         for run in sorted((RUNS / "edit-restore").glob(f"{case}-[ms]*-0"))[:1]:
             gallery(run / "pictures", images / f"edit-{case}.png", ("given", "made", "true"))
+    for task in TASKS:
+        gallery(
+            HOME / task / "pictures", images / f"edit-{task}.png", ("given", "made", "true")[: 2 + (task != "style")]
+        )
     for direction in DIRECTIONS:
         for run in sorted((RUNS / "unpaired").glob(f"cut-{direction}-*-0"))[:1]:
             gallery(run / "pictures", images / f"edit-unpaired-{direction}.png", ("given", "made"))
