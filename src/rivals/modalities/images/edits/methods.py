@@ -19,7 +19,7 @@ def warmed(weight: float) -> Weight:
     return Weight(0.0, weight, "linear", begin=JOINS, end=COUNTS)
 
 
-ALIKE = {"pixels": Weight(1.0), "perceptual": Weight(0.0, 0.25, "switch", begin=JOINS)}
+ALIKE = {"pixels": Weight(1.0), "perceptual": Weight(0.0, 0.5, "switch", begin=JOINS)}
 """What holds a restored picture to the true one."""
 
 RESTORATION: Mapping[str, Method] = {
@@ -53,7 +53,7 @@ RESTORATION: Mapping[str, Method] = {
         "F of EfficientNet-Lite0 rather than VGG19; a and p from 0",
         loss="logistic",
         critic_terms={"adversarial": CRITIC},
-        generator_terms={"adversarial": warmed(0.1), **ALIKE},
+        generator_terms={"adversarial": warmed(0.05), **ALIKE},
         spectral=True,
         optimizer=ADAM,
     ),
