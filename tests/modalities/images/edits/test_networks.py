@@ -139,6 +139,11 @@ def test_filled_pictures_keep_what_was_there():
     assert not torch.equal(made[~kept], given[~kept])
 
 
+def test_a_network_for_holes_wants_a_mask():
+    with pytest.raises(ValueError, match="4 channels, not 3"):
+        FourierEditor(SHAPE, 3)
+
+
 @pytest.mark.parametrize("size", [(16, 16), (13, 22), (1, 5)])
 def test_holes_are_filled_smoothly_from_around_them(size):
     mask = (torch.rand(2, 1, *size) < 0.4).float()

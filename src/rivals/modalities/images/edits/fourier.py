@@ -111,6 +111,8 @@ class FourierEditor(nn.Module):
         norm: str = "batch",
     ) -> None:
         super().__init__()
+        if seen != shape[0] + 1:
+            raise ValueError(f"fourier is given the picture and a mask, {shape[0] + 1} channels, not {seen}")
         self.multiple = 2**halvings
         layers: list[nn.Module] = [conv(seen, width, 7), normal(norm, width), nn.ReLU()]
         for level in range(halvings):
