@@ -7,18 +7,20 @@ Some fifty photographs (photos.py): every fourth by name is for judging alone, a
 of `rivals judge RUN --against JUDGE --beside PLAIN`: beside baselines that have learned nothing, and beside the same
 network by L1 alone, on the same pictures. The distance "perceptual" is Rivals' own, in EfficientNet-Lite0, not LPIPS
 (docs/edit.md). With `--budget steps` other work may go on, and the minutes are those of a quiet machine (running.py).
-Resumable; writes results/edit_restore.json after every run; `edit_page.py` makes tables and pictures of it.
+Resumable; writes results/edit_restore.json after every run, beside what it holds of other cases that were run in the
+same way; `edit_page.py` makes tables and pictures of it.
 """
 
+import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import running
 import sets
-from common import RUNS, write_result
+from common import RESULTS, RUNS, circumstances, write_result
 
 STROKES = ("--set", "data.damage.share=[0.25,0.25]", "--set", "data.damage.boxes=0")
 QUICK = ("--steps", "3", "--set", "data.crop=32")
@@ -89,9 +91,23 @@ def one(*, arm: str, seed: int, words: tuple[str, ...], home: Path, ending: str,
         page = folder / "judged.html"
         verdict = judge_edits(folder, part("judge"), beside=[plain] if plain.exists() else [], page=page)
         ways = {PLAIN if way == str(plain) else way: told for way, told in verdict["beside"].items()}
-        return {**{key: verdict[key] for key in KEPT}, "ways": {**ways, **verdict["baselines"]}}
+        return {
+            **{key: verdict[key] for key in KEPT},
+            "ways": {**ways, **verdict["baselines"]},
+            "made": circumstances(),
+        }
 
     return {**row, "step": told["step"], "seconds": told["seconds"], **running.kept(folder / "judged.json", judged)}
+
+
+def earlier(arms: Collection[str], how: Mapping[str, Any]) -> list[dict]:
+    """Rows of the results file of other runs than these, if they were made in the same way."""
+    file = RESULTS / "edit_restore.json"
+    found = json.loads(file.read_text()) if file.exists() else {}
+    if any(found.get(key) != value for key, value in how.items()):
+        return []
+    rows = [row for row in found["rows"] if row["arm"] not in arms]
+    return [row if "made" in row else {**row, "made": found["circumstances"]} for row in rows]
 
 
 def main() -> None:
@@ -115,12 +131,14 @@ def main() -> None:
         for seed in range(given.seeds):
             task = partial(one, arm=arm, seed=seed, words=(*words, *end), home=home)
             tasks.append(partial(task, ending=f"{given.budget}-{given.threads}t", threads=given.threads))
-    how = {"budget": given.budget, "threads": given.threads, "jobs": given.jobs, "rates": rates, "data": photos}
     counts = {which: len(list(part(which).iterdir())) for which in ("learn", "judge")}
+    how = {"budget": given.budget, "threads": given.threads, "data": photos, "photographs": counts}
+    before = earlier(arms(wanted), how)
 
     def save(rows: list[dict]) -> None:
         if not given.quick:
-            write_result("edit_restore", {"wanted": WANTED, "rows": rows, "photographs": counts, **how})
+            more = {"jobs": given.jobs, "rates": rates}
+            write_result("edit_restore", {"wanted": WANTED, "rows": [*before, *rows], **how, **more})
 
     for row in running.each(tasks, jobs=given.jobs, done=save):
         beside = {way: scores["scores"] for way, scores in row.get("ways", {}).items()}

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn.functional import max_pool2d
 
 from rivals.modalities.images.edits import degrade
 from rivals.modalities.images.edits.masks import boxes, near_segment, strokes
@@ -95,13 +96,27 @@ def test_blind_damage_is_seeded_small_and_in_range(seed, scale, channels):
 @settings(max_examples=15)
 @given(st.integers(0, 10_000), st.sampled_from([0.1, 0.25, 0.6]), st.sampled_from([strokes, boxes]))
 def test_masks_cover_what_was_asked(seed, share, make):
-    masks = make(2, 40, 56, share, seeded(seed))
+    masks = make(2, 40, 56, share, (2.0, 8.0), seeded(seed))
     assert masks.shape == (2, 1, 40, 56)
     assert set(masks.unique().tolist()) == {0.0, 1.0}
     covered = masks.flatten(1).mean(1)
     assert (covered >= share).all()
     assert (covered < share + 0.4).all()
-    assert torch.equal(masks, make(2, 40, 56, share, seeded(seed)))
+    assert torch.equal(masks, make(2, 40, 56, share, (2.0, 8.0), seeded(seed)))
+
+
+@pytest.mark.parametrize("make", [strokes, boxes])
+def test_holes_are_as_large_as_asked_whatever_the_picture(make):
+    for side in (64, 160):
+        small, large = (make(2, side, side, 0.05, (thick, thick), seeded()) for thick in (3.0, 16.0))
+        within = [1 - max_pool2d(1 - holes, 11, 1) for holes in (small, large)]  # five pixels from every border
+        assert within[0].mean() == 0
+        assert within[1].mean() > 0.1 * large.mean()
+
+
+@pytest.mark.parametrize("make", [strokes, boxes])
+def test_holes_may_be_larger_than_the_picture(make):
+    assert make(1, 8, 12, 0.5, (30.0, 40.0), seeded(0)).mean() >= 0.5
 
 
 def test_distance_from_a_line():

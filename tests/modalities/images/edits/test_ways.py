@@ -89,7 +89,7 @@ def test_holes_are_given_as_they_were_learned_and_all_else_stays():
     hole = torch.from_numpy(mask).permute(2, 0, 1)[None].float() / 255
     torch.testing.assert_close(network.seen[..., :20, :24], torch.cat([x * (1 - hole), hole], 1), atol=1e-6, rtol=0)
     random = torch.Generator().manual_seed(0)
-    layout = holed(x, 1, random, share=(0.2, 0.2), boxes=1.0)
+    layout = holed(x, 1, random, share=(0.2, 0.2), boxes=1.0, thick=(2.0, 6.0))
     assert layout.shape[1] == network.seen.shape[1]
     assert set(layout[:, -1].unique().tolist()) == set(network.seen[:, -1].unique().tolist()) == {0.0, 1.0}
     assert (layout[:, :-1][layout[:, -1:].expand(-1, 3, -1, -1) > 0] == 0).all()

@@ -1,34 +1,38 @@
 """Holes in pictures, for learning to fill them: seeded strokes and boxes."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+Range = Sequence[float]  # two numbers, in rising order
+
 CORNERS = 8  # of a line, at most
+LONG = 2.0  # parts of a line, and sides of boxes, over how thick lines are
 
 
-def strokes(count: int, height: int, width: int, share: float, random: torch.Generator) -> Tensor:
+def strokes(count: int, height: int, width: int, share: float, thick: Range, random: torch.Generator) -> Tensor:
     """Masks (count, 1, height, width) of thick polylines, 1 where there is a hole.
 
-    Lines are drawn until at least `share` of a mask's pixels is covered: of up to eight bends, a twentieth
-    to a fifth of the shorter side thick, as in free-form inpainting (Yu et al., 2019; Suvorov et al., 2022).
+    Lines are drawn until at least `share` of a mask's pixels is covered, of up to eight bends, as in free-form
+    inpainting (Yu et al., 2019; Suvorov et al., 2022). How large they are does not depend on the picture, so that
+    pictures are judged on holes like those of the crops that are learned from.
 
-    `share` lies in (0, 0.9].
+    `share` lies in (0, 0.9]; `thick` is in pixels, least and most, and parts between two bends are twice that long.
     """
     rows, columns = torch.arange(height)[:, None] + 0.5, torch.arange(width)[None] + 0.5
-    side = min(height, width)
     made = torch.zeros(count, 1, height, width)
     for mask in made:
         while mask.mean() < share:
-            thick = side * float(torch.empty(1).uniform_(0.05, 0.2, generator=random)) / 2
+            radius = float(torch.empty(1).uniform_(*thick, generator=random)) / 2
             y, x = (torch.rand(2, generator=random) * torch.tensor([height, width])).tolist()
             angle = 2 * math.pi * float(torch.rand(1, generator=random))
             for _ in range(int(torch.randint(2, CORNERS, (1,), generator=random))):
                 angle += float(torch.randn(1, generator=random)) * 0.9
-                length = side * float(torch.empty(1).uniform_(0.1, 0.35, generator=random))
+                length = LONG * float(torch.empty(1).uniform_(*thick, generator=random))
                 end = (y + length * math.sin(angle), x + length * math.cos(angle))
-                mask[0][near_segment(rows, columns, (y, x), end) <= thick] = 1
+                mask[0][near_segment(rows, columns, (y, x), end) <= radius] = 1
                 y, x = min(max(end[0], 0.0), float(height)), min(max(end[1], 0.0), float(width))
                 if mask.mean() >= share:
                     break
@@ -44,13 +48,16 @@ def near_segment(rows: Tensor, columns: Tensor, begin: tuple[float, float], end:
     return torch.hypot(rows - begin[0] - place * along[0], columns - begin[1] - place * along[1])
 
 
-def boxes(count: int, height: int, width: int, share: float, random: torch.Generator) -> Tensor:
-    """Masks (count, 1, height, width) of upright boxes, 1 where there is a hole, until `share` of the pixels is."""
+def boxes(count: int, height: int, width: int, share: float, thick: Range, random: torch.Generator) -> Tensor:
+    """Masks (count, 1, height, width) of upright boxes, 1 where there is a hole, until `share` of the pixels is.
+
+    Sides are twice as long as `strokes` are thick.
+    """
     made = torch.zeros(count, 1, height, width)
     for mask in made:
         while mask.mean() < share:
             tall, wide = (
-                max(round(side * float(torch.empty(1).uniform_(0.1, 0.5, generator=random))), 1)
+                min(max(round(LONG * float(torch.empty(1).uniform_(*thick, generator=random))), 1), side)
                 for side in (height, width)
             )
             top = int(torch.randint(0, height - tall + 1, (1,), generator=random))

@@ -22,6 +22,7 @@ LIMITS: Mapping[str, degrade.Range] = {
     "quality": (1, 100),
     "share": (0.01, 0.9),
     "sigma": (0, 255),
+    "thick": (1, 256),
 }
 """Between which numbers settings of damage lie."""
 
@@ -79,11 +80,13 @@ def blocky(x: Tensor, scale: int, random: torch.Generator, *, quality: tuple[int
     return degrade.jpeg(x, int(torch.randint(int(low), int(high) + 1, (), generator=random)))
 
 
-def holed(x: Tensor, scale: int, random: torch.Generator, *, share: degrade.Range, boxes: float) -> Tensor:
+def holed(
+    x: Tensor, scale: int, random: torch.Generator, *, share: degrade.Range, boxes: float, thick: degrade.Range
+) -> Tensor:
     """Holes of a share of the picture, strokes or, with a probability, boxes: grey inside, the mask as last channel."""
     del scale
     make = masks.boxes if degrade.chance(random, boxes) else masks.strokes
-    mask = make(len(x), x.shape[2], x.shape[3], degrade.draw(random, share), random).to(x)
+    mask = make(len(x), x.shape[2], x.shape[3], degrade.draw(random, share), thick, random).to(x)
     return torch.cat([x * (1 - mask), mask], 1)
 
 
@@ -105,7 +108,7 @@ TASKS: Mapping[str, Task] = {
     "deblock": Task(blocky, {"quality": (10, 40)}, "edsr"),
     "inpaint": Task(
         holed,
-        {"share": (0.1, 0.35), "boxes": 0.3},
+        {"share": (0.1, 0.35), "boxes": 0.3, "thick": (3.0, 13.0)},
         "fourier",
         "patch",
         seen=lambda channels: channels + 1,

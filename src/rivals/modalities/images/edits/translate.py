@@ -113,16 +113,24 @@ class ResnetEditor(nn.Module):
         return x, tuple(maps)
 
     def edit(self, x: Tensor) -> Edited:
-        """(n, seen, h, w) in [-1, 1] -> pictures (n, channels, h, w) in [-1, 1], about so if `residual`."""
+        """(n, seen, h, w) in [-1, 1] -> pictures (n, channels, h, w) in [-1, 1]."""
         last, maps = self.through(whole_multiple(x, 4))
         found = self.decoder(last)[..., : x.shape[2], : x.shape[3]]
-        picture = x + found if self.residual else found
+        picture = within(x + found) if self.residual else found
         return Edited(picture, maps, self.heads, self.look, self.edit)
 
     def forward(self, z: Tensor, cond: Tensor) -> Edited:
         """Z (n, 0), cond (n, seen, h, w) in [-1, 1] -> as `edit`."""
         del z
         return self.edit(cond)
+
+
+def within(x: Tensor) -> Tensor:
+    """Clamped to [-1, 1], with the gradient of what is not: white stays white however much is added to it.
+
+    A critic else tells real pictures by their even black and white, and a short training leaves ripples there.
+    """
+    return x + (x.clamp(-1, 1) - x).detach()
 
 
 class UNet(nn.Module):
