@@ -64,8 +64,8 @@ RESTORATION: Mapping[str, Method] = {
         formula="D: softplus(-D(y, m)) + softplus(D(G(x), m)) + r |grad D(y, m)|^2;  G: a softplus(-D(G(x), m)) "
         "+ b |f(y) - f(G(x))| + p |F(y) - F(G(x))| + |y - G(x)|, f of D, F of EfficientNet-Lite0; a, b, p and r from 0",
         loss="logistic",
-        # The paper's weight is 0.008 on this scale (half the squared gradient, pictures in [-1, 1]). The gradient is of
-        # the sum over all patches, and most of them see no hole: so held, the critic of a short training learns nothing.
+        # The paper's weight is 0.008 on this scale (half the squared gradient, pictures in [-1, 1]). The gradient is
+        # of the sum over all patches, many of which see no hole: so held, a short training's critic learns nothing.
         critic_terms={"adversarial": CRITIC, "r1": Weight(0.0, 8e-5, "switch", begin=JOINS)},
         generator_terms={
             "adversarial": warmed(0.05),
