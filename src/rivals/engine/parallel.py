@@ -6,6 +6,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from .shared_memory import board
+
 
 def processes() -> tuple[int, int]:
     """This process's rank and how many there are: `(0, 1)` without torch.distributed."""
@@ -31,7 +33,9 @@ def own_rows(draw: Callable[..., Tensor], count: int, *shape: int, device: torch
 
 
 def share_gradients(module: nn.Module, loss: Tensor) -> Tensor:
-    """Average the gradients of all processes, and their loss, in one message: all that data-parallel training needs.
+    """Average the gradients of all processes, and their loss: all that data-parallel training needs.
+
+    Processes of one machine do it in memory that all see, others in one message.
 
     Returns:
         The mean of all processes' losses: what is not a number in one is so in all.
@@ -40,6 +44,10 @@ def share_gradients(module: nn.Module, loss: Tensor) -> Tensor:
     if world == 1:
         return loss
     gradients = [parameter.grad for parameter in module.parameters() if parameter.grad is not None]
+    if loss.device.type == "cpu" and all(gradient.dtype == torch.float32 for gradient in gradients):
+        shared = board(world, sum(gradient.numel() for gradient in gradients))
+        if shared is not None:
+            return shared.average(gradients, loss)
     flat = torch.cat([*(gradient.flatten() for gradient in gradients), loss.to(torch.float32).flatten()])
     dist.all_reduce(flat)
     flat /= world

@@ -110,7 +110,9 @@ def test_a_residual_editor_stays_within_black_and_white_and_can_come_back():
     nn.init.constant_(network.decoder[-1].bias, 3.0)
     made = network(torch.zeros(1, 0), torch.rand(1, 3, 16, 16)).picture
     assert (made == 1).all()
-    made.mean().backward()
+    (-made).mean().backward()
+    assert (network.decoder[-1].bias.grad == 0).all(), "not further out"
+    network(torch.zeros(1, 0), torch.rand(1, 3, 16, 16)).picture.mean().backward()
     torch.testing.assert_close(network.decoder[-1].bias.grad, torch.full((3,), 1 / 3))
 
 
