@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -23,6 +23,7 @@ from .recipe import Use, from_plain
 from .types import Sample, each
 
 FORMAT = 1
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -60,14 +61,22 @@ class Model:
             z = torch.randn(count, self.latent)
         return self.from_noise(z, cond, seed=seed + 1)
 
-    @torch.inference_mode()
     def from_noise(self, z: Tensor, cond: Tensor | None = None, *, seed: int = 0) -> Sample:
         """What the generator makes of noise (count, latent) and conditions, on the CPU; `seed` is of what it draws."""
+
+        def shown(raw: Any) -> Sample:
+            return each(lambda part: part.float().cpu(), self.modality.show(raw))
+
+        return self.taken(z, cond, shown, seed=seed)
+
+    @torch.inference_mode()
+    def taken(self, z: Tensor, cond: Tensor | None, take: Callable[[Any], Made], *, seed: int = 0) -> Made:
+        """What `take` makes of the generator's output; `seed` is of what either draws."""
         device = next(self.network.parameters()).device
         with torch.random.fork_rng(devices=[]):
             seed_torch(seed, device)
             raw = self.network.eval()(z.to(device), None if cond is None else cond.to(device))
-            return each(lambda part: part.float().cpu(), self.modality.show(raw))
+            return take(raw)
 
     def interpolate(self, frames: int, *, seed: int = 0, wish: str | None = None, stops: int = 5) -> Sample:
         """A walk of `frames` samples through `stops` points of noise and back to the first, of equal length each."""

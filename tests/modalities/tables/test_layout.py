@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rivals.modalities.tables.layout import Part, layout_of, log_softmax_segments, one_hots, relax
+from rivals.modalities.tables.layout import Part, draw, layout_of, log_softmax_segments, one_hots, relax, with_given
 
 WIDTHS = (2, 7, 3, 40)
 LAYOUT = layout_of([("a", Part("value")), *[(f"c{w}", Part("category", w)) for w in WIDTHS], ("b", Part("value"))])
@@ -120,3 +120,39 @@ def test_one_hots_are_where_the_slots_say():
 def test_rows_of_another_width_are_refused():
     with pytest.raises(ValueError, match="width 54"):
         relax(torch.zeros(2, 3), LAYOUT, 0.2)
+
+
+@pytest.mark.parametrize("place", [0.0, 1e4])
+def test_drawn_slots_come_by_their_probabilities(place):
+    torch.manual_seed(0)
+    one = raw(1, torch.float32, scale=1.5)
+    one[:, 4:11] += place
+    scalars, slots = draw(one.expand(20_000, -1), LAYOUT)
+    torch.testing.assert_close(scalars, one[:, :2].tanh().expand(20_000, -1))
+    assert slots.dtype == torch.int64
+    for logits, drawn in zip(parts(one), slots.T, strict=True):
+        wanted = logits.double().softmax(1)[0]
+        found = drawn.bincount(minlength=logits.shape[1]).double()
+        chi = ((found - 20_000 * wanted).square() / (20_000 * wanted)).sum()
+        assert chi < 2.2 * logits.shape[1] + 12, "far beyond what chance does"
+
+
+def test_what_is_sure_is_always_drawn():
+    rows = with_given(raw(2000, torch.float32), torch.tensor([[1, 6, -1, 39]]).expand(2000, -1), LAYOUT)
+    slots = draw(rows, LAYOUT)[1]
+    assert (slots[:, [0, 1, 3]] == torch.tensor([1, 6, 39])).all()
+    assert slots[:, 2].unique().tolist() == [0, 1, 2]
+
+
+@given(
+    widths=st.lists(st.integers(2, 300), max_size=6),
+    scale=st.sampled_from([0.0, 1.0, 20.0, 1e5]),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=30, deadline=None)
+def test_drawn_slots_lie_within_their_softmax(widths, scale, seed):
+    layout = layout_of([("x", Part("value"))] + [("y", Part("category", width)) for width in widths])
+    rows = scale * torch.randn(200, layout.width, generator=torch.Generator().manual_seed(seed))
+    slots = draw(rows, layout)[1]
+    assert slots.shape == (200, len(widths))
+    assert ((slots >= 0) & (slots < torch.tensor(widths, dtype=torch.long))).all()

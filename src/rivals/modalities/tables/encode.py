@@ -98,15 +98,20 @@ class Encoders:
             sample: (n, width).
             generator: draws the members of clusters, on the CPU.
         """
-        values = sample.detach().to("cpu", torch.float32).numpy()
-        scalars = (values[:, segment.start] for segment in self.layout.scalars)
-        slots = (values[:, s.start : s.start + s.width].argmax(1) for s in self.layout.softmaxes)
-        still = np.zeros(len(sample))
+        values = sample.detach().to("cpu", torch.float32)
+        slots = [values[:, s.start : s.start + s.width].argmax(1) for s in self.layout.softmaxes]
+        none = torch.zeros(len(values), 0, dtype=torch.long)
+        return self.cells(values[:, : len(self.layout.scalars)], torch.stack(slots, 1) if slots else none, generator)
+
+    def cells(self, scalars: Tensor, slots: Tensor, generator: torch.Generator | None = None) -> dict[str, Typed]:
+        """The cells of rows, by column, from their scalars (n, scalars) and their slots (n, softmaxes), on the CPU."""
+        count, still = len(scalars), np.zeros(len(scalars))
+        numbers, chosen = iter(scalars.T.contiguous().numpy()), iter(slots.T.contiguous().numpy())
         cells = {}
         for encoder in self.all:
-            arrays = [next(slots if part.width else scalars) for part in encoder.parts()]
+            arrays = [next(chosen if part.width else numbers) for part in encoder.parts()]
             drawn = isinstance(encoder, CategoryEncoder) and encoder.clusters
-            draws = torch.rand(len(sample), dtype=torch.float64, generator=generator).numpy() if drawn else still
+            draws = torch.rand(count, dtype=torch.float64, generator=generator).numpy() if drawn else still
             cells[encoder.column] = encoder.decode(arrays, draws)
         return cells
 

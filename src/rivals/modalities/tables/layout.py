@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+FAR = 60.0  # logits up to which powers are taken as they are
 SURE = 30.0  # a logit that no noise of the Gumbel distribution turns round: a chance of 1e-26
 
 
@@ -124,6 +125,32 @@ def relax(raw: Tensor, layout: Layout, tau: float, hard: bool = False) -> Tensor
         one_hot = torch.zeros_like(soft).scatter_(1, _first_largest(soft.detach(), places) + places.starts, 1.0)
         soft = one_hot + (soft - soft.detach())
     return torch.cat([scalars.tanh(), soft], 1)
+
+
+def draw(raw: Tensor, layout: Layout) -> tuple[Tensor, Tensor]:
+    """What a row of `relax` stands for, drawn at once: slots by their probabilities, with one random number each.
+
+    Returns:
+        Scalars (n, scalars) in [-1, 1], slots (n, softmaxes) int64.
+    """
+    raw, places = _ready(raw, layout)
+    scalars, logits = raw.split([places.scalars, raw.shape[1] - places.scalars], 1)
+    if not layout.softmaxes:
+        return scalars.tanh(), places.starts.expand(len(raw), -1)
+    if not logits.abs().amax() < FAR:
+        logits = logits - _largest(logits, places).index_select(1, places.segment)
+    powers = logits.exp()
+    shares = powers * ((powers @ places.member).reciprocal() @ places.member.T)
+    number = torch.arange(len(places.starts), device=raw.device)
+    sought = number + torch.rand(len(raw), len(number), device=raw.device, dtype=torch.float64)
+    found = torch.searchsorted(shares.double().cumsum(1), sought, right=True)  # every softmax adds one
+    slots = (found - places.starts).clamp_min(0)
+    return scalars.tanh(), slots.minimum(places.within[_ends(places)])
+
+
+def _ends(places: _Places) -> Tensor:
+    """The last place of each softmax."""
+    return torch.cat([places.starts[1:], places.starts.new_tensor([len(places.segment)])]) - 1
 
 
 def log_softmax_segments(raw: Tensor, layout: Layout) -> Tensor:

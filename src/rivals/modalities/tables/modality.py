@@ -17,7 +17,7 @@ from .asking import Asking, Balanced, Mix, drawn_from
 from .columns import Column, Typed
 from .constraints_rules import Rules
 from .encode import Compact, Encoders
-from .layout import relax
+from .layout import draw, relax
 from .networks import CRITICS, GENERATORS, Row
 from .terms import TERMS
 from .values import readings
@@ -87,7 +87,17 @@ class Tables:
 
     def cells(self, rows: Tensor, generator: torch.Generator) -> dict[str, Typed]:
         """The table's cells of rows (n, width), by column; the generator draws what is left open."""
-        cells = self.encoders.decode(rows, generator)
+        return self.finished(self.encoders.decode(rows, generator))
+
+    def drawn(self, raw: Any, generator: torch.Generator) -> dict[str, Typed]:
+        """The cells of rows as a generator returns them, by column: softmaxes are drawn from by torch's own numbers."""
+        if not isinstance(raw, Row):
+            return self.cells(raw, generator)
+        scalars, slots = draw(raw.values.float(), raw.layout)
+        return self.finished(self.encoders.cells(scalars.cpu(), slots.cpu(), generator))
+
+    def finished(self, cells: dict[str, Typed]) -> dict[str, Typed]:
+        """Decoded cells with times within their column's bounds, and with what the rules make of them."""
         timed = {encoder.column for encoder in self.encoders.dates if encoder.timed}
         for column in (column for column in self.columns if column.name in timed):
             values, words = cells[column.name]

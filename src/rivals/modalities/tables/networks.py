@@ -74,13 +74,12 @@ class RowGenerator(nn.Module):
 
     def forward(self, z: Tensor, cond: Tensor | None = None) -> Row:
         """Z (n, latent), cond (n, softmaxes) int64 or None -> rows."""
-        if cond is None:
-            cond = torch.full((len(z), len(self.layout.softmaxes)), -1, device=z.device)
-        x, asked = z, asked_places(cond, self.layout)
+        asked = torch.empty(len(z), 0, dtype=torch.long) if cond is None else asked_places(cond, self.layout)
+        x = z
         for part in self.body:
             x = part(x, asked)
         values = self.head(x, asked)
-        if self.given:
+        if self.given and cond is not None:
             values = with_given(values, cond, self.layout, categories=not self.training)
         return Row(values, self.layout, self.tau)
 

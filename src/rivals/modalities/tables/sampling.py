@@ -10,7 +10,6 @@ from rivals.engine.errors import RequestError
 from rivals.engine.model import Model
 from rivals.engine.names import named
 from rivals.engine.parallel import seed_torch
-from rivals.engine.types import leaves
 
 from .cells import untyped
 from .columns import CODED, Column, Typed
@@ -148,9 +147,10 @@ def drawn(model: Model, count: int, *, seed: int, wish: Wish | None = None) -> d
     with torch.random.fork_rng(devices=[]):
         seed_torch(seed)
         z = torch.randn(count, model.latent)
-        cond = tables.condition(None, count) if wish is None else wish.slots(tables, count)
-    sample = leaves(model.from_noise(z, cond, seed=seed + 1))[0]
-    return tables.cells(sample, torch.Generator().manual_seed(seed + 2))
+        usual = tables.condition(None, count) if tables.mix else None
+        cond = usual if wish is None else wish.slots(tables, count)
+    later = torch.Generator().manual_seed(seed + 2)
+    return model.taken(z, cond, lambda raw: tables.drawn(raw, later), seed=seed + 1)
 
 
 def frame_of(tables: Tables, cells: Mapping[str, Typed], count: int, *, seed: int, start: int) -> pl.DataFrame:

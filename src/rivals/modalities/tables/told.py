@@ -43,6 +43,8 @@ class Told(nn.Linear):
     def forward(self, x: Tensor, places: Tensor) -> Tensor:  # type: ignore[override]
         """X (n, inputs), places (n, most) int64 with `places` for none -> (n, width)."""
         out = super().forward(x)
+        if not places.shape[1]:  # nothing is asked of any row, or the table has nothing that can be asked for
+            return out
         return out + sums(self.asked, places).to(out.dtype)
 
 
@@ -55,6 +57,4 @@ def sums(weights: Tensor, places: Tensor) -> Tensor:
     if len(places) == 1:
         ones = torch.zeros(1, last + 1, dtype=weights.dtype, device=weights.device).scatter(1, places, 1.0)
         return ones[:, :-1] @ weights[:-1]
-    if not places.shape[1]:  # a table without softmaxes, of which bags can't be made
-        return weights.new_zeros(len(places), weights.shape[1])
     return embedding_bag(places, weights, mode="sum", padding_idx=last)
