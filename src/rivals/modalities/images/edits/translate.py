@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 from torch.nn.functional import interpolate
 
 from rivals.layers.norm import normal
@@ -114,36 +113,16 @@ class ResnetEditor(nn.Module):
         return x, tuple(maps)
 
     def edit(self, x: Tensor) -> Edited:
-        """(n, seen, h, w) in [-1, 1] -> pictures (n, channels, h, w) in [-1, 1]."""
+        """(n, seen, h, w) in [-1, 1] -> pictures (n, channels, h, w) in [-1, 1], about so if `residual`."""
         last, maps = self.through(whole_multiple(x, 4))
         found = self.decoder(last)[..., : x.shape[2], : x.shape[3]]
-        picture = Within.apply(x + found) if self.residual else found
+        picture = x + found if self.residual else found
         return Edited(picture, maps, self.heads, self.look, self.edit)
 
     def forward(self, z: Tensor, cond: Tensor) -> Edited:
         """Z (n, 0), cond (n, seen, h, w) in [-1, 1] -> as `edit`."""
         del z
         return self.edit(cond)
-
-
-class Within(torch.autograd.Function):
-    """Clamped to [-1, 1], with the gradient of what is not, but for what would lead further out.
-
-    A critic else tells real pictures by their even black and white, and a short training leaves ripples there.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        """(...) -> the same shape."""
-        ctx.save_for_backward(x)
-        return x.clamp(-1, 1)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        """Descent follows the negative gradient."""
-        (x,) = ctx.saved_tensors
-        return gradient.masked_fill(((x > 1) & (gradient < 0)) | ((x < -1) & (gradient > 0)), 0.0)
 
 
 class UNet(nn.Module):
