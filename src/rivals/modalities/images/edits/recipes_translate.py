@@ -153,6 +153,8 @@ def network_options(networks: str, edits: Edits, method: Method, device: torch.d
         generator["watched"] = None
     if networks in ("resnet", "cycle") and edits.task == "unpaired":
         generator["residual"] = small  # the published ones have to learn to repeat a picture first
+        if small:
+            generator["norm"] = "none"  # else an empty background is tinted by what else is in the picture
     if networks == "cycle":
         return Use("cycle", generator), Use("cycle", critic)
     return Use(networks, generator), Use("patch", {**critic, "conditional": edits.task == "pairs"})

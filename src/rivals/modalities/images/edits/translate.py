@@ -13,6 +13,10 @@ from rivals.layers.residual import Downsample, Upsample
 
 from .upscale import for_rectifiers, whole_multiple
 
+GENTLE = 0.1
+"""Of what is added to a picture. Each of its pixels is a sum of a thousand normalised features: a step of Adam at the
+usual rate would change it by half the range, and fool any critic."""
+
 
 class Edited(NamedTuple):
     """What a generator of edited pictures returns.
@@ -60,7 +64,8 @@ class ResnetEditor(nn.Module):
         norm: "instance", "batch", "layer" or "none".
         watched: how many maps PatchNCE compares, evenly between the picture and the middle block; None for none.
         projected: width of the vectors that it compares.
-        residual: add what is found to what is given, so that training begins with that; for short ones.
+        residual: add what is found to what is given, so that training begins with that, and hand the maps before each
+            halving across to the doublings, so that edges need not be found again; for short ones.
     """
 
     def __init__(
@@ -103,20 +108,28 @@ class ResnetEditor(nn.Module):
         """(n, seen, h, w) -> the maps that are watched."""
         return self.through(whole_multiple(x, 4))[1]
 
-    def through(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """The last map, and those that are watched."""
-        maps = [x] if 0 in self.watched else []
+    def through(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...], list[Tensor]]:
+        """The last map, those that are watched, and those before each halving."""
+        maps, across = [x] if 0 in self.watched else [], []
         for place, layer in enumerate(self.encoder, 1):
-            x = layer(x)
+            if isinstance(layer, nn.Sequential) and isinstance(layer[-1], Downsample):
+                across.append(layer[:-1](x))
+                x = layer[-1](across[-1])
+            else:
+                x = layer(x)
             if place in self.watched:
                 maps.append(x)
-        return x, tuple(maps)
+        return x, tuple(maps), across
 
     def edit(self, x: Tensor) -> Edited:
         """(n, seen, h, w) in [-1, 1] -> pictures (n, channels, h, w) in [-1, 1], about so if `residual`."""
-        last, maps = self.through(whole_multiple(x, 4))
-        found = self.decoder(last)[..., : x.shape[2], : x.shape[3]]
-        picture = x + found if self.residual else found
+        found, maps, across = self.through(whole_multiple(x, 4))
+        for layer in self.decoder:
+            found = layer(found)
+            if self.residual and isinstance(layer, Upsample):
+                found = found + across.pop()
+        found = found[..., : x.shape[2], : x.shape[3]]
+        picture = x + GENTLE * found if self.residual else found
         return Edited(picture, maps, self.heads, self.look, self.edit)
 
     def forward(self, z: Tensor, cond: Tensor) -> Edited:
