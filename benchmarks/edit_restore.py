@@ -100,13 +100,13 @@ def one(*, arm: str, seed: int, words: tuple[str, ...], home: Path, ending: str,
     return {**row, "step": told["step"], "seconds": told["seconds"], **running.kept(folder / "judged.json", judged)}
 
 
-def earlier(arms: Collection[str], how: Mapping[str, Any]) -> list[dict]:
-    """Rows of the results file of other runs than these, if they were made in the same way."""
+def earlier(runs: Collection[tuple[str, int]], how: Mapping[str, Any]) -> list[dict]:
+    """Rows of the results file of other runs than these (arm, seed), if they were made in the same way."""
     file = RESULTS / "edit_restore.json"
     found = json.loads(file.read_text()) if file.exists() else {}
     if any(found.get(key) != value for key, value in how.items()):
         return []
-    rows = [row for row in found["rows"] if row["arm"] not in arms]
+    rows = [row for row in found["rows"] if (row["arm"], row["seed"]) not in runs]
     return [row if "made" in row else {**row, "made": found["circumstances"]} for row in rows]
 
 
@@ -133,7 +133,7 @@ def main() -> None:
             tasks.append(partial(task, ending=f"{given.budget}-{given.threads}t", threads=given.threads))
     counts = {which: len(list(part(which).iterdir())) for which in ("learn", "judge")}
     how = {"budget": given.budget, "threads": given.threads, "data": photos, "photographs": counts}
-    before = earlier(arms(wanted), how)
+    before = earlier({(arm, seed) for arm in arms(wanted) for seed in range(given.seeds)}, how)
 
     def save(rows: list[dict]) -> None:
         if not given.quick:

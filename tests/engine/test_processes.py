@@ -19,6 +19,7 @@ from rivals.engine.errors import RequestError, StoppedError
 from rivals.engine.launch import environment, launch, spread_out
 from rivals.engine.processes import (
     GAIN,
+    MEMORY_RATE,
     MESSAGE_RATE,
     Spread,
     check_processes,
@@ -109,11 +110,16 @@ def test_a_spread_that_cannot_be_played_is_left_out():
         assert measure(small(), IMAGES, noise(least=9), seconds=0.0) == {}
 
 
-def test_processes_cost_what_they_send_and_one_costs_nothing():
+def test_processes_cost_what_they_send_or_read_and_one_costs_nothing(monkeypatch):
+    from rivals.engine import processes
+
     sides = (nn.Linear(9, 10), nn.Linear(19, 10))  # 100 and 200 numbers of four bytes
+    own = 400 + 3 * 800
     assert sharing(Spread(1, 8), sides, 3) == 0
-    two, four = (sharing(Spread(count, 1), sides, 3) for count in (2, 4))
-    assert four - two == pytest.approx((400 + 3 * 800) * 2 * (3 / 4 - 1 / 2) / MESSAGE_RATE)
+    for shared, more in ((True, own * 2 / MEMORY_RATE), (False, own * 2 * (3 / 4 - 1 / 2) / MESSAGE_RATE)):
+        monkeypatch.setattr(processes, "worth_it", lambda count, shared=shared: shared)
+        two, four = (sharing(Spread(count, 1), sides, 3) for count in (2, 4))
+        assert four - two == pytest.approx(more)
 
 
 def test_crowding_lies_between_cores_of_their_own_and_one_core_for_all(monkeypatch):

@@ -1,6 +1,7 @@
 """Averages of several processes: the same as by messages, bit for bit in all, and no file is left."""
 
 import os
+import time
 
 import pytest
 import torch
@@ -17,10 +18,13 @@ def player(rank: int, folder: str, fails: bool) -> None:
     """One of three processes: some rounds of two networks, with gradients of its own."""
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=WORLD)
-    shared_memory.PLACES = (folder,)
+    shared_memory.PLACE = folder
     if fails:
         shared_memory.reserved = lambda size: None
-    sides = [nn.Sequential(nn.Conv2d(2, 4, 3), nn.Linear(5, 2)), nn.Linear(3, 1)]
+    sides = [nn.Sequential(nn.Conv2d(2, 4, 3), nn.Linear(5, 2)), nn.Linear(3, 1), nn.Linear(1, 2)]  # two of a size
+    if rank == 1:  # one that reads when others have long gone on
+        messages = dist.all_reduce
+        dist.all_reduce = lambda tensor: (messages(tensor), time.sleep(0.02))[0]
     made = []
     for turn in range(TURNS):
         for number, side in enumerate(sides):
@@ -46,9 +50,9 @@ def test_all_processes_have_the_mean_of_all(tmp_path, fails):
     for parts in zip(*found, strict=True):
         for same in zip(*parts, strict=True):
             assert all(torch.equal(same[0], other) for other in same[1:])
-    shapes = [[(4, 2, 3, 3), (4,), (2, 5)], [(1, 3), (1,)]]
+    shapes = [[(4, 2, 3, 3), (4,), (2, 5)], [(1, 3), (1,)], [(2, 1), (2,)]]
     for round_, parts in enumerate(found[0]):
-        turn, number = divmod(round_, 2)
+        turn, number = divmod(round_, 3)
         assert parts[0] == turn + 1  # the mean of turn, turn + 1, turn + 2
         given = [torch.Generator().manual_seed(100 * turn + 10 * number + rank) for rank in range(WORLD)]
         for part, shape in zip(parts[1:], shapes[number], strict=True):
@@ -56,7 +60,12 @@ def test_all_processes_have_the_mean_of_all(tmp_path, fails):
 
 
 def test_no_memory_is_no_board(tmp_path, monkeypatch):
-    monkeypatch.setattr(shared_memory, "PLACES", (str(tmp_path / "none"), str(tmp_path)))
+    monkeypatch.setattr(shared_memory, "PLACE", str(tmp_path / "none"))
+    assert not shared_memory.worth_it(2)
+    assert shared_memory.reserved(40) is None
+    monkeypatch.setattr(shared_memory, "PLACE", str(tmp_path))
+    assert shared_memory.worth_it(2)
+    assert not shared_memory.worth_it(64)
     assert shared_memory.reserved(1 << 60) is None
     assert not list(tmp_path.iterdir())
     path = shared_memory.reserved(40)

@@ -19,6 +19,7 @@ import torch
 from .errors import RequestError, StoppedError
 from .processes import Spread, thread_count
 from .recipe import PRECISIONS
+from .shared_memory import board
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -107,6 +108,7 @@ def spread_out(spread: Spread, words: Sequence[str], device: str, precision: str
             with environment({**shared, "RANK": "0", "LOCAL_RANK": "0"}):
                 fabric = launch(device, precision)
                 ending.callback(torch.distributed.destroy_process_group)
+                ending.callback(board.cache_clear)  # other processes would open others
                 with fabric.rank_zero_first():
                     pass  # the others look at the run's folder before anything is written there
                 yield fabric

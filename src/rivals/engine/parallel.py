@@ -35,7 +35,7 @@ def own_rows(draw: Callable[..., Tensor], count: int, *shape: int, device: torch
 def share_gradients(module: nn.Module, loss: Tensor) -> Tensor:
     """Average the gradients of all processes, and their loss: all that data-parallel training needs.
 
-    Processes of one machine do it in memory that all see, others in one message.
+    A few processes on one machine's CPU do it in memory that all see, others in one message.
 
     Returns:
         The mean of all processes' losses: what is not a number in one is so in all.

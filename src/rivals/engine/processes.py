@@ -18,12 +18,14 @@ from .modality import Modality
 from .parallel import processes
 from .recipe import Recipe
 from .schedule import Budget
+from .shared_memory import worth_it
 from .train import Played, Training, rounds
 
 GAIN = 1.15  # another spread than one process with all threads has to be this much faster
 WAITING = 1.15  # processes wait for the slowest of them, twice a round or more
 MESSAGE_SECONDS = 7e-4  # of gloo between processes of one machine, whatever the length
 MESSAGE_RATE = 5e8  # bytes a second, there
+MEMORY_RATE = 5e9  # bytes a second that are written and read where processes share memory
 
 
 class Spread(NamedTuple):
@@ -181,12 +183,13 @@ def crowding(spread: Spread) -> float:
 
 
 def sharing(spread: Spread, sides: tuple[nn.Module, nn.Module], critic_steps: int) -> float:
-    """Seconds a round that sending gradients takes: both sides' bytes, and three short messages beside."""
+    """Seconds a round that averaging gradients takes: both sides' bytes, and some short messages."""
     if spread.processes == 1:
         return 0.0
     generator, critic = (4 * sum(part.numel() for part in side.parameters()) for side in sides)
-    sent = (generator + critic_steps * critic) * 2 * (spread.processes - 1) / spread.processes
-    return sent / MESSAGE_RATE + (critic_steps + 4) * MESSAGE_SECONDS
+    own, count = generator + critic_steps * critic, spread.processes
+    memory, messages = own * (1 + count) / MEMORY_RATE, own * 2 * (count - 1) / count / MESSAGE_RATE
+    return (memory if worth_it(count) else messages) + (critic_steps + 4) * MESSAGE_SECONDS
 
 
 @contextmanager

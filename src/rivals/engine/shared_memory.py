@@ -10,7 +10,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-PLACES = ("/dev/shm", None)  # in memory where there is such a folder (Linux), else where temporary files go
+PLACE = "/dev/shm"  # memory of one machine, on Linux; temporary files may lie on a disk that several share
+MOST = 4  # processes: each reads the numbers of all, and from some number on messages are faster
 
 
 @dataclass
@@ -36,7 +37,7 @@ class Board:
         self.turn = 1 - self.turn
         mine = [place.view_as(part) for place, part in zip(rows[rank], parts, strict=True)]
         torch._foreach_copy_(mine, parts)
-        told = loss.to(torch.float32).flatten()
+        told = loss.detach().to(torch.float32).flatten().clone()
         dist.all_reduce(told)
         first, *others = ([place.view_as(part) for place, part in zip(row, parts, strict=True)] for row in rows)
         torch._foreach_copy_(parts, first)  # in the order of ranks, so that all come to the same bits
@@ -46,37 +47,43 @@ class Board:
         return told[0] / world
 
 
+def worth_it(world: int) -> bool:
+    """Whether so many processes of this machine are faster in its memory than by messages."""
+    return world <= MOST and os.path.isdir(PLACE) and hasattr(os, "posix_fallocate")
+
+
 @lru_cache(maxsize=4)  # the two sides of a game
 def board(world: int, numbers: int) -> Board | None:
     """A board for so many numbers of each process; None where they share no memory. All processes ask at once."""
+    if not worth_it(world):
+        return None
     path = reserved(4 * 2 * world * numbers) if dist.get_rank() == 0 else None
-    told = [str(path) if path else None]
-    dist.broadcast_object_list(told, src=0)
-    halves = opened(told[0], 2 * world * numbers)
-    seen = torch.tensor(float(halves is not None))
-    dist.all_reduce(seen)  # also says that all have opened it
-    if path is not None:
-        path.unlink()  # what is open stays, and nothing is left behind, however a process ends
+    try:
+        told = [str(path) if path else None]
+        dist.broadcast_object_list(told, src=0)
+        halves = opened(told[0], 2 * world * numbers)
+        seen = torch.tensor(float(halves is not None))
+        dist.all_reduce(seen)  # also says that all have opened it
+    finally:
+        if path is not None:
+            path.unlink()  # what is open stays, and is gone with the processes, however they end
     return Board(halves.view(2, world, numbers)) if halves is not None and seen == world else None
 
 
 def reserved(size: int) -> Path | None:
     """A new file of so many bytes, whose memory is there for certain; None if it is not to be had."""
-    if not hasattr(os, "posix_fallocate"):
+    try:
+        handle, name = tempfile.mkstemp(prefix="rivals-", dir=PLACE)
+    except OSError:
         return None
-    for folder in PLACES:
-        try:
-            handle, name = tempfile.mkstemp(prefix="rivals-", dir=folder)
-        except OSError:
-            continue
-        try:
-            os.posix_fallocate(handle, 0, size)  # a file with holes would end the process where memory is short
-            return Path(name)
-        except OSError:
-            Path(name).unlink()
-        finally:
-            os.close(handle)
-    return None
+    try:
+        os.posix_fallocate(handle, 0, size)  # a file with holes would end the process where memory is short
+    except OSError:
+        Path(name).unlink()
+        return None
+    finally:
+        os.close(handle)
+    return Path(name)
 
 
 def opened(name: str | None, numbers: int) -> Tensor | None:

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 FAR = 60.0  # logits up to which powers are taken as they are
 SURE = 30.0  # a logit that no noise of the Gumbel distribution turns round: a chance of 1e-26
@@ -137,14 +138,15 @@ def draw(raw: Tensor, layout: Layout) -> tuple[Tensor, Tensor]:
     scalars, logits = raw.split([places.scalars, raw.shape[1] - places.scalars], 1)
     if not layout.softmaxes:
         return scalars.tanh(), places.starts.expand(len(raw), -1)
-    if not logits.abs().amax() < FAR:
+    if not (logits.abs() < FAR).all():
         logits = logits - _largest(logits, places).index_select(1, places.segment)
     powers = logits.exp()
     shares = powers * ((powers @ places.member).reciprocal() @ places.member.T)
-    number = torch.arange(len(places.starts), device=raw.device)
-    sought = number + torch.rand(len(raw), len(number), device=raw.device, dtype=torch.float64)
-    found = torch.searchsorted(shares.double().cumsum(1), sought, right=True)  # every softmax adds one
-    slots = (found - places.starts).clamp_min(0)
+    sums = shares.double().cumsum(1)
+    high = sums[:, _ends(places)]  # within its own borders, or rounding would let chance fall into a neighbour
+    low = pad(high[:, :-1], (1, 0))
+    sought = low + (high - low) * torch.rand(high.shape, device=raw.device, dtype=torch.float64)
+    slots = (torch.searchsorted(sums, sought, right=True) - places.starts).clamp_min(0)
     return scalars.tanh(), slots.minimum(places.within[_ends(places)])
 
 

@@ -147,8 +147,11 @@ def drawn(model: Model, count: int, *, seed: int, wish: Wish | None = None) -> d
     with torch.random.fork_rng(devices=[]):
         seed_torch(seed)
         z = torch.randn(count, model.latent)
-        usual = tables.condition(None, count) if tables.mix else None
-        cond = usual if wish is None else wish.slots(tables, count)
+        cond: torch.Tensor | None = None
+        if wish is not None:
+            cond = wish.slots(tables, count)
+        elif tables.mix:
+            cond = tables.condition(None, count)
     later = torch.Generator().manual_seed(seed + 2)
     return model.taken(z, cond, lambda raw: tables.drawn(raw, later), seed=seed + 1)
 

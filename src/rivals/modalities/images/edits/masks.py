@@ -1,12 +1,11 @@
 """Holes in pictures, for learning to fill them: seeded strokes and boxes."""
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-Range = Sequence[float]  # two numbers, in rising order
+from .degrade import Range
 
 CORNERS = 8  # of a line, at most
 LONG = 2.0  # parts of a line, and sides of boxes, over how thick lines are
@@ -32,11 +31,18 @@ def strokes(count: int, height: int, width: int, share: float, thick: Range, ran
                 angle += float(torch.randn(1, generator=random)) * 0.9
                 length = LONG * float(torch.empty(1).uniform_(*thick, generator=random))
                 end = (y + length * math.sin(angle), x + length * math.cos(angle))
-                mask[0][near_segment(rows, columns, (y, x), end) <= radius] = 1
+                down, across = (box(pair, radius) for pair in ((y, end[0]), (x, end[1])))
+                near = near_segment(rows[down], columns[:, across], (y, x), end) <= radius
+                mask[0, down, across][near] = 1
                 y, x = min(max(end[0], 0.0), float(height)), min(max(end[1], 0.0), float(width))
                 if mask.mean() >= share:
                     break
     return made
+
+
+def box(pair: tuple[float, float], radius: float) -> slice:
+    """Where a part of a line between two places may lie: all else need not be looked at."""
+    return slice(max(int(min(pair) - radius) - 1, 0), max(int(max(pair) + radius) + 2, 0))
 
 
 def near_segment(rows: Tensor, columns: Tensor, begin: tuple[float, float], end: tuple[float, float]) -> Tensor:
