@@ -42,7 +42,7 @@ def one(*, task: str, seed: int, ending: list[str], folder: Path, threads: int) 
 
 def main() -> None:
     parser = running.parser(__doc__)
-    parser.add_argument("--minutes", type=float, default=5.0)
+    parser.add_argument("--minutes", type=float, default=3.0)
     parser.add_argument("--tasks", default=",".join(TASKS))
     given = parser.parse_args()
     home = RUNS / "edit-tasks-quick" if given.quick else HOME

@@ -128,7 +128,7 @@ def compared(rows: list[dict]) -> dict[str, Any]:
 
 def main() -> None:
     parser = running.parser(__doc__)
-    parser.add_argument("--minutes", type=float, default=20.0, help="of each CUT run; CycleGAN gets twice that")
+    parser.add_argument("--minutes", type=float, default=5.0, help="of each CUT run; CycleGAN gets twice that")
     parser.add_argument("--seeds", type=int, default=1)
     given = parser.parse_args()
     minutes = 0.05 if given.quick else given.minutes

@@ -17,7 +17,7 @@ from rivals.modalities.images.recipes import Choice
 from .catalogue import GENERATORS
 from .cycle import CycleGenerator
 from .methods_translate import DECAY, TRANSLATION
-from .modality import Edits
+from .modality import FREE, Edits
 from .pairs import colours
 from .recipes import LENS_FLOPS, LENS_NUMBERS
 
@@ -151,7 +151,7 @@ def network_options(networks: str, edits: Edits, method: Method, device: torch.d
         generator["blocks"] = 4 if small else (9 if edits.crop >= 256 else 6)
     if networks == "resnet" and edits.task != "unpaired":
         generator["watched"] = None
-    if networks in ("resnet", "cycle") and edits.task == "unpaired":
+    if networks in ("resnet", "cycle") and edits.task in FREE:
         generator["residual"] = small  # the published ones have to learn to repeat a picture first
         if small:
             generator["norm"] = "none"  # else an empty background is tinted by what else is in the picture
