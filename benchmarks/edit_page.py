@@ -33,6 +33,7 @@ COLUMNS = {
 }
 UNPAIRED = {"fd": ("FD", "{:.0f}"), "kid": ("KD", "{:.3f}"), "content": ("content lost", "{:.3f}")}
 DIRECTIONS = {"forth": "lines to colours", "back": "colours to lines"}
+ROUNDING = 1  # level: where differences are no larger, there is nothing to see where pieces meet
 SIDE, GAP, SHOWN = 200, 4, 2  # pixels of a picture in the gallery, between two, and pictures of a run
 
 
@@ -92,7 +93,8 @@ def tiles() -> str:
     found = result("edit_tiles")
     lines = ["| model | pieces | largest difference, levels | mean | seam (1 is none) |", "|---|---|---|---|---|"]
     for name, told in found["likeness"].items():
-        cells = [told[key] for key in ("pieces", "largest_difference", "mean_difference", "seam")]
+        cells = [told[key] for key in ("pieces", "largest_difference", "mean_difference")]
+        cells.append(told["seam"] if told["largest_difference"] > ROUNDING else None)
         lines.append(f"| {name} | {' | '.join('' if cell is None else str(cell) for cell in cells)} |")
     lines += ["", "| 12 megapixels | `--memory` | most memory | seconds |", "|---|---|---|---|"]
     for told in found["memory"]:

@@ -26,6 +26,7 @@ from common import RUNS, write_result
 DIRECTIONS = {"forth": ("lines", "colours"), "back": ("colours", "lines")}
 FOR_JUDGING = 10  # of so many motifs one
 CONTENT, SETS = "content", ("fd", "kid")
+LEAST = 1e-6  # of a score that is divided by
 
 
 def parts() -> Path:
@@ -102,6 +103,11 @@ def one(
     return row
 
 
+def over(ours: float, theirs: float) -> float | None:
+    """A ratio; None over what is nothing, as of a model that changes no picture."""
+    return round(ours / theirs, 3) if theirs > LEAST else None
+
+
 def compared(rows: list[dict]) -> dict[str, Any]:
     """CUT in each direction beside what has learned nothing, and beside CycleGAN; of the first seed that has all."""
     found: dict[str, Any] = {}
@@ -113,7 +119,7 @@ def compared(rows: list[dict]) -> dict[str, Any]:
         ways: Mapping[str, Any] = row["ways"]
         ours = ways["model"]["scores"]
         told: dict[str, Any] = {
-            f"{score} over {way}": round(ours[score] / each["scores"][score], 3)
+            f"{score} over {way}": over(ours[score], each["scores"][score])
             for way, each in ways.items()
             if way != "model"
             for score in SETS
@@ -121,7 +127,7 @@ def compared(rows: list[dict]) -> dict[str, Any]:
         cycle = cycles.get(row["seed"])
         if cycle is not None:
             theirs = (cycle["ways"]["model"] if row["direction"] == "forth" else cycle["turned"])["scores"]
-            told |= {f"{score} over cyclegan": round(ours[score] / theirs[score], 3) for score in (*SETS, CONTENT)}
+            told |= {f"{score} over cyclegan": over(ours[score], theirs[score]) for score in (*SETS, CONTENT)}
         found[f"{row['direction']}, seed {row['seed']}"] = told
     return found
 
