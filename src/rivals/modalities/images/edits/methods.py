@@ -70,7 +70,7 @@ RESTORATION: Mapping[str, Method] = {
         generator_terms={
             "adversarial": warmed(0.05),
             "feature_matching": warmed(0.2),
-            "pixels": Weight(1.0),
+            **ALIKE,
             "perceptual": Weight(0.0, 1.0, "switch", begin=JOINS),
         },
         optimizer=Optimizer(1e-3, (0.9, 0.99)),

@@ -37,8 +37,7 @@ AGAIN = {"cycle": 1.0, "identity": 1.0, "identity_both": 1.0, "patch_nce": 0.6, 
 """How often more a term runs the generator, or some of it, than the game does."""
 
 FASTER = 4.0
-"""Learning rates on a CPU over the published ones, unpaired: networks are small and batches have four crops. From lines
-to colours (benchmarks/sets.py openmoji, --set data.crop=32 --steps 400, one seed) CUT's FD was a fifth lower so."""
+"""Learning rates on a CPU over the published ones, unpaired: networks are small and batches have four crops."""
 
 LOOKS = ("style", "subject")
 """Terms that look through EfficientNet-Lite0."""

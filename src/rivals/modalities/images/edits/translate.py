@@ -14,8 +14,8 @@ from rivals.layers.residual import Downsample, Upsample
 from .upscale import for_rectifiers, whole_multiple
 
 GENTLE = 0.1
-"""Of what is added to a picture. Each of its pixels is a sum of a thousand normalised features: a step of Adam at the
-usual rate would change it by half the range, and fool any critic."""
+"""Share of what is found that is added to a picture. Each pixel is a sum of a thousand features, and steps of Adam move
+all their weights alike: added whole, a few would recolour the picture."""
 
 
 class Edited(NamedTuple):
