@@ -109,10 +109,10 @@ class ResnetEditor(nn.Module):
         return self.through(whole_multiple(x, 4))[1]
 
     def through(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...], list[Tensor]]:
-        """The last map, those that are watched, and those before each halving."""
+        """The last map, those that are watched, and those before each halving, if they are handed across."""
         maps, across = [x] if 0 in self.watched else [], []
         for place, layer in enumerate(self.encoder, 1):
-            if isinstance(layer, nn.Sequential) and isinstance(layer[-1], Downsample):
+            if self.residual and isinstance(layer, nn.Sequential) and isinstance(layer[-1], Downsample):
                 across.append(layer[:-1](x))
                 x = layer[-1](across[-1])
             else:
@@ -126,7 +126,7 @@ class ResnetEditor(nn.Module):
         found, maps, across = self.through(whole_multiple(x, 4))
         for layer in self.decoder:
             found = layer(found)
-            if self.residual and isinstance(layer, Upsample):
+            if across and isinstance(layer, Upsample):
                 found = found + across.pop()
         found = found[..., : x.shape[2], : x.shape[3]]
         picture = x + GENTLE * found if self.residual else found
