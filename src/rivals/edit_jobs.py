@@ -21,6 +21,7 @@ from .modalities.images.cache import Survey, survey
 from .modalities.images.edits.data import dataset
 from .modalities.images.edits.judge import EditJudge, Pairs, repairs, space_for_crops
 from .modalities.images.edits.methods import RESTORATION
+from .modalities.images.edits.methods_translate import TRANSLATION
 from .modalities.images.edits.modality import Edits, edit
 from .modalities.images.edits.recipes import choose_edits, choose_recipe, needs, usual_method
 from .modalities.images.edits.recipes_translate import SETTINGS
@@ -204,7 +205,7 @@ def with_gamma(recipe: Recipe, edits: Edits, shelf: Shelf, given: tuple[str, ...
     """The weights of R1 and R2 measured on crops, where a method of the engine's own is in units of that."""
     own = {path.split(".")[1] for path in given if path.startswith("critic_terms.") and not path.endswith(".every")}
     names = [name for name in PENALTIES if name in recipe.critic_terms and name not in own]
-    if recipe.method in RESTORATION or not names:
+    if recipe.method in (*RESTORATION, *TRANSLATION) or not names:
         return recipe
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)

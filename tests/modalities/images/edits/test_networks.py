@@ -2,12 +2,14 @@
 
 import pytest
 import torch
-from torch.nn.functional import interpolate
+from torch.nn.functional import interpolate, pixel_shuffle
 
 from rivals.engine.types import Round
+from rivals.modalities.images.edits.catalogue import GENERATORS
 from rivals.modalities.images.edits.critics import PatchCritic, ScalesCritic, UNetCritic
 from rivals.modalities.images.edits.edsr import EDSR
 from rivals.modalities.images.edits.filling import filled
+from rivals.modalities.images.edits.folded import FoldedEditor
 from rivals.modalities.images.edits.fourier import FourierEditor, Spectral
 from rivals.modalities.images.edits.translate import Edited, ResnetEditor, UNet
 from rivals.modalities.images.edits.upscale import RRDB, Compact, weights
@@ -81,33 +83,51 @@ def test_a_scale_that_rrdb_has_not_is_refused():
 
 
 @pytest.mark.parametrize("size", [(32, 32), (21, 30)])
-def test_an_editor_keeps_the_size_and_shows_its_features(size):
-    network = ResnetEditor(SHAPE, 3, width=8, blocks=2, projected=16)
+@pytest.mark.parametrize(("name", "most", "maps"), [("resnet", 1.0, 5), ("folded", 1.5, 3)])
+def test_an_editor_keeps_the_size_and_shows_its_features(name, most, maps, size):
+    network = trained(GENERATORS[name](SHAPE, 3, width=8, blocks=2, projected=16))
     given = torch.rand(2, 3, *size) * 2 - 1
     made = network(torch.zeros(2, 0), given)
     assert isinstance(made, Edited)
     assert made.picture.shape == given.shape
-    assert made.picture.abs().max() <= 1
-    assert len(made.features) == len(network.heads) == 5
+    assert made.picture.abs().max() <= most
+    assert len(made.features) == len(network.heads) == maps
     assert [m.shape[1] for m in made.features] == [head[0].in_features for head in network.heads]
     for seen, again in zip(made.features, made.look(given), strict=True):
         torch.testing.assert_close(seen, again)
     torch.testing.assert_close(made.edit(given).picture, made.picture)
 
 
-def test_a_new_residual_editor_changes_nothing_and_learns():
-    network = ResnetEditor(SHAPE, 3, width=8, blocks=2, residual=True)
+def trained(network):
+    """With weights where a new network has none."""
+    for weight in network.parameters():
+        if not weight.abs().sum():
+            torch.nn.init.normal_(weight, std=0.1)
+    return network
+
+
+def test_a_new_folded_editor_changes_nothing_and_learns():
+    network = FoldedEditor(SHAPE, 3, width=8, blocks=2)
     given = torch.rand(1, 3, 21, 30) * 2 - 1
     made = network(torch.zeros(1, 0), given).picture
     assert torch.equal(made, given)
     made.square().mean().backward()
-    assert network.decoder[-1].weight.grad.abs().sum() > 0
+    assert network.last.weight.grad.abs().sum() > 0
+
+
+def test_a_grey_picture_can_be_given_to_a_folded_editor_of_colours():
+    made = FoldedEditor(SHAPE, 1, width=8, blocks=1, watched=False)(torch.zeros(1, 0), torch.rand(1, 1, 32, 32))
+    assert made.picture.shape == (1, *SHAPE)
+    assert made.features == ()
+    with pytest.raises(ValueError, match="not 2 for 3"):
+        FoldedEditor(SHAPE, 2)
 
 
 def test_the_first_watched_map_is_the_picture():
-    network = ResnetEditor(SHAPE, 3, width=8, blocks=2)
     given = torch.rand(1, 3, 32, 32)
-    assert network(torch.zeros(1, 0), given).features[0] is given
+    assert ResnetEditor(SHAPE, 3, width=8, blocks=2)(torch.zeros(1, 0), given).features[0] is given
+    folded = FoldedEditor(SHAPE, 3, width=8, blocks=2)(torch.zeros(1, 0), given).features[0]
+    assert torch.equal(pixel_shuffle(folded, 2), given)
 
 
 @pytest.mark.parametrize("residual", [False, True])

@@ -51,8 +51,27 @@ def small(recipe, edits):
 def test_without_pairs_a_short_training_begins_with_what_is_given(name):
     edits = edits_of("unpaired", back=name == "cyclegan")
     for device, begins in ((CPU, True), (torch.device("cuda"), False)):
-        recipe = choose_recipe(edits, name, TRANSLATION[name], device, 20, None).recipe
-        assert recipe.generator.options["residual"] is begins
+        recipe = small(choose_recipe(edits, name, TRANSLATION[name], device, 20, None).recipe, edits)
+        given = torch.rand(1, 6 if edits.back else 3, 32, 32)
+        made = build_game(recipe, edits).generator(torch.zeros(1, 0), given).picture
+        pictures = torch.cat([made.back, made.there], 1) if edits.back else made
+        assert torch.equal(pictures, given.roll(3, 1) if edits.back else given) is begins
+
+
+@pytest.mark.parametrize("name", ["cut", "fastcut", "cyclegan"])
+def test_on_a_cpu_a_relativistic_critic_is_held_back_as_its_crops_are_large(name):
+    weights = {}
+    for crop in (64, 128):
+        edits = replace(edits_of("unpaired", back=name == "cyclegan"), crop=crop)
+        recipe = choose_recipe(edits, name, TRANSLATION[name], CPU, 20, None).recipe
+        assert (recipe.loss, recipe.critic.options["norm"]) == ("relativistic", "none")
+        assert recipe.generator_terms == TRANSLATION[name].generator_terms
+        weights[crop] = recipe.critic_terms["r1"].start
+        assert recipe.critic_terms["r2"].start == weights[crop]
+    assert weights[64] == pytest.approx(4 * weights[128], rel=0.01)
+    published = choose_recipe(edits, name, TRANSLATION[name], torch.device("cuda"), 20, None).recipe
+    assert published.loss == "least_squares"
+    assert not {"r1", "r2"} & set(published.critic_terms)
 
 
 @pytest.mark.parametrize(("name", "task"), [*TASK_OF.items(), ("r3gan", "pairs"), ("hinge", "unpaired")])

@@ -10,6 +10,7 @@ from .critics import PatchCritic, ScalesCritic, UNetCritic
 from .cycle import TERMS as CYCLE
 from .cycle import CycleCritic, CycleGenerator
 from .edsr import EDSR
+from .folded import FoldedEditor
 from .fourier import FourierEditor
 from .perceptual import perceptual
 from .terms import TERMS as EDITING
@@ -21,6 +22,7 @@ GENERATORS: Mapping[str, Callable[..., nn.Module]] = {
     "compact": Compact,
     "cycle": CycleGenerator,
     "edsr": EDSR,
+    "folded": FoldedEditor,
     "fourier": FourierEditor,
     "resnet": ResnetEditor,
     "rrdb": RRDB,

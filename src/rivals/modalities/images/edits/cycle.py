@@ -16,6 +16,7 @@ from rivals.engine.errors import RequestError
 from rivals.engine.types import Round, Verdict
 
 from .critics import PatchCritic
+from .folded import FoldedEditor
 from .translate import ResnetEditor
 
 
@@ -44,7 +45,7 @@ class CycleGenerator(nn.Module):
         width: features at full size; 64 as published.
         blocks: residual blocks; 9 as published for 256 pixels, 6 for 128.
         norm: "instance", "batch", "layer" or "none".
-        residual: as of `ResnetEditor`.
+        folded: a `FoldedEditor` of this width and blocks each way, whose channels are the same; `norm` says nothing.
     """
 
     def __init__(
@@ -54,12 +55,15 @@ class CycleGenerator(nn.Module):
         width: int = 32,
         blocks: int = 6,
         norm: str = "instance",
-        residual: bool = False,
+        folded: bool = False,
     ) -> None:
         super().__init__()
         self.kinds = (seen, shape[0])
-        self.there = ResnetEditor(shape, seen, width, blocks, norm, watched=None, residual=residual)
-        self.back = ResnetEditor((seen, *shape[1:]), shape[0], width, blocks, norm, watched=None, residual=residual)
+        if folded:
+            self.there, self.back = (FoldedEditor(shape, seen, width, blocks, watched=False) for _ in range(2))
+        else:
+            self.there = ResnetEditor(shape, seen, width, blocks, norm, watched=None)
+            self.back = ResnetEditor((seen, *shape[1:]), shape[0], width, blocks, norm, watched=None)
 
     def forward(self, z: Tensor, cond: Tensor) -> Cycle:
         """Z (n, 0), cond (n, seen + channels, h, w): a picture of each kind, the first kind first; in [-1, 1]."""

@@ -11,6 +11,7 @@ from rivals.engine.method import Method
 from rivals.engine.names import named
 from rivals.engine.needs import Needs, needs_of
 from rivals.engine.recipe import Recipe, Use
+from rivals.engine.schedule import Weight
 from rivals.modalities.images.cache import Survey
 from rivals.modalities.images.recipes import Choice
 
@@ -38,6 +39,9 @@ AGAIN = {"cycle": 1.0, "identity": 1.0, "identity_both": 1.0, "patch_nce": 0.6, 
 
 FASTER = 4.0
 """Learning rates on a CPU over the published ones, unpaired: networks are small and batches have four crops."""
+
+HELD = 12.0
+"""Weight of R1 and R2, for a critic of patches, times the pixels of a crop: gradients of all of them are summed."""
 
 LOOKS = ("style", "subject")
 """Terms that look through EfficientNet-Lite0."""
@@ -150,13 +154,28 @@ def network_options(networks: str, edits: Edits, method: Method, device: torch.d
         generator["blocks"] = 4 if small else (9 if edits.crop >= 256 else 6)
     if networks == "resnet" and edits.task != "unpaired":
         generator["watched"] = None
-    if networks in ("resnet", "cycle") and edits.task in FREE:
-        generator["residual"] = small  # the published ones have to learn to repeat a picture first
-        if small:
-            generator["norm"] = "none"  # else an empty background is tinted by what else is in the picture
+    if networks == "folded" or (networks == "cycle" and small):
+        generator = {"width": 48, "blocks": 6}
+        generator |= {"folded": True} if networks == "cycle" else {"watched": edits.task == "unpaired"}
     if networks == "cycle":
         return Use("cycle", generator), Use("cycle", critic)
     return Use(networks, generator), Use("patch", {**critic, "conditional": edits.task == "pairs"})
+
+
+def for_short(method: Method, crop: int) -> Method:
+    """A method as it is played on a CPU, unpaired: its own terms, and a relativistic critic held back by R1 and R2.
+
+    In a thousand rounds least squares and a critic with instance norm take turns at being fooled at once and at telling
+    nothing of use; held back so, as in R3GAN, each side has something to learn from the other all the time.
+    """
+    held = Weight(float(f"{HELD / crop**2:.3g}"))
+    return replace(
+        method,
+        loss="relativistic",
+        critic_terms={**method.critic_terms, "r1": held, "r2": held},
+        norm=(method.norm[0], "none"),
+        optimizer=replace(method.optimizer, lr=FASTER * method.optimizer.lr),
+    )
 
 
 def choose_recipe(
@@ -193,11 +212,15 @@ def choose_recipe(
     if method.needs_labels or method.condition is not None or method.pack > 1:
         raise RequestError(f"method {name!r} is for new samples, with labels or in packs: take {USUAL[edits.task]}")
     chosen = networks or (method.networks if own else usual.networks) or "resnet"
+    if networks is None and chosen == "resnet" and edits.task in FREE and device.type == "cpu":
+        chosen = "folded"  # the published one has to learn to repeat a picture first
     if edits.back != (named(chosen, GENERATORS, "networks") is CycleGenerator):
         raise RequestError(f"networks {chosen!r} don't go the ways of method {name!r}: leave --set networks out")
+    short = device.type == "cpu" and edits.task == "unpaired" and own
+    if short:
+        method = for_short(method, edits.crop)
     generator, critic = network_options(chosen, edits, method, device)
     batch = method.batch or (4 if device.type == "cpu" else 8)
-    faster = device.type == "cpu" and edits.task == "unpaired" and own
     recipe = Recipe(
         modality="edits",
         method=name,
@@ -210,7 +233,7 @@ def choose_recipe(
         spectral=method.spectral,
         generator_spectral=method.generator_spectral,
         critic_steps=method.critic_steps,
-        optimizer=replace(method.optimizer, lr=FASTER * method.optimizer.lr) if faster else method.optimizer,
+        optimizer=method.optimizer,
         critic_optimizer=method.critic_optimizer,
         batch=batch,
         clip_weights=method.clip_weights,
@@ -221,14 +244,15 @@ def choose_recipe(
     )
     shorter = edits.damage["shorter"]
     reasons = (
-        f"{name}: {method.title}",
+        f"{name}: {method.title}"
+        + (" (its losses, with a relativistic critic held back by R1 and R2 for a short training)" if short else ""),
         f"crops of {edits.crop} pixels: what a {device.type.upper()} can learn from in the time (--set data.crop=...)",
         f"pictures whose shorter side is longer than {shorter} pixels are made that small, and edits do best on "
         "pictures of about that size (--set data.damage.shorter=... for larger ones)",
         f"{chosen} networks of width {generator.options.get('width', '?')}: "
         + ("small, for many updates in the time" if device.type == "cpu" else "as published"),
         f"batch {batch}, learning rate {recipe.optimizer.lr:g}: "
-        + ("small networks learn fast" if faster else "as published with it"),
+        + ("small networks learn fast" if short else "as published with it"),
         {1: "crops are taken as they are", 2: "crops are also mirrored", 8: "crops are also mirrored and turned"}[
             edits.damage["ways"]
         ],
