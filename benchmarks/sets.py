@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 import photos
 from common import RUNS
@@ -125,12 +125,7 @@ def mnist(place: Path) -> None:
 def fashion(place: Path) -> None:
     installed = Path("/usr/share/datasets/fashion-mnist")
     if not installed.exists():
-        folder = DATA / "download" / "fashion"
-        installed = folder / "usr/share/datasets/fashion-mnist"
-    if not installed.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["apt-get", "download", "dataset-fashion-mnist"], cwd=folder, check=True)
-        subprocess.run(["dpkg", "-x", str(next(folder.glob("*.deb"))), str(folder)], check=True)
+        installed = debian("dataset-fashion-mnist") / "usr/share/datasets/fashion-mnist"
     padded(place, installed)
 
 
@@ -184,6 +179,25 @@ def openmoji(place: Path) -> None:
             Image.fromarray(vector(folder / drawn / "svg" / f"{name}.svg")).save(place / kind / f"{name}.png")
 
 
+def hanzi(place: Path) -> None:
+    """The 3,755 commonest Chinese characters in two typefaces, 64x64: written by a brush (kai), cut for print (ming).
+
+    Names are code points, so that the same character has the same name. The brush's are set larger and higher, by which
+    both fill the same part of the square on average.
+    """
+    homes = {"brush": ("ukai", 62, 30), "print": ("uming", 56, 33)}  # font, its size, and where its middle is put
+    rows = [range(0xA1, 0xFA if lead == 0xD7 else 0xFF) for lead in range(0xB0, 0xD8)]  # GB 2312's first level
+    characters = [bytes([lead, trail]).decode("gb2312") for lead, row in enumerate(rows, 0xB0) for trail in row]
+    for kind, (name, size, middle) in homes.items():
+        file = debian(f"fonts-arphic-{name}") / f"usr/share/fonts/truetype/arphic/{name}.ttc"
+        font = ImageFont.truetype(file, size)
+        (place / kind).mkdir(parents=True)
+        for character in characters:
+            picture = Image.new("L", (64, 64), "white")
+            ImageDraw.Draw(picture).text((32, middle), character, font=font, fill="black", anchor="mm")
+            picture.save(place / kind / f"{ord(character):04X}.png")
+
+
 def vector(file: Path, side: int = 64) -> np.ndarray:
     """An SVG on white, (side, side, 3) uint8."""
     import resvg_py
@@ -201,6 +215,18 @@ def on_white(file: Path | io.BytesIO) -> np.ndarray:
 def save(place: Path, **arrays: np.ndarray) -> None:
     with place.open("wb") as file:  # given a path, numpy would put its own ending to it
         np.savez(file, **arrays)
+
+
+def debian(package: str) -> Path:
+    """The unpacked folder of a Debian package."""
+    folder = DATA / "download" / package
+    if not folder.exists():
+        aside = folder.with_name(f"part-{os.getpid()}-{package}")
+        aside.mkdir(parents=True)
+        subprocess.run(["apt-get", "download", package], cwd=aside, check=True)
+        subprocess.run(["dpkg", "-x", str(next(aside.glob("*.deb"))), str(aside)], check=True)
+        aside.rename(folder)
+    return folder
 
 
 def npm(name: str, version: str, wanted: str) -> Path:
@@ -235,6 +261,12 @@ SETS = {
         "openmoji 17.0.0 (npm), drawn by resvg-py (PyPI)",
         "CC BY-SA 4.0",
         "OpenMoji as lines and in colours, 64x64 on white, paired by name",
+    ),
+    "hanzi": Origin(
+        hanzi,
+        "fonts-arphic-ukai, fonts-arphic-uming (Debian)",
+        "Arphic Public License",
+        "3,755 Chinese characters as a brush writes them and as they are printed, 64x64, paired by name",
     ),
     "photos": Origin(
         lambda place: photos.make(place, DATA / "download" / "photos"),
