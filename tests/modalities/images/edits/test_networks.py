@@ -106,13 +106,15 @@ def trained(network):
     return network
 
 
-def test_a_new_folded_editor_changes_nothing_and_learns():
-    network = FoldedEditor(SHAPE, 3, width=8, blocks=2)
+@pytest.mark.parametrize(("name", "options"), [("resnet", {"residual": True}), ("folded", {})])
+def test_a_new_editor_that_adds_changes_nothing_and_learns(name, options):
+    network = GENERATORS[name](SHAPE, 3, width=8, blocks=2, **options)
     given = torch.rand(1, 3, 21, 30) * 2 - 1
     made = network(torch.zeros(1, 0), given).picture
     assert torch.equal(made, given)
     made.square().mean().backward()
-    assert network.last.weight.grad.abs().sum() > 0
+    layer = network.last if name == "folded" else network.decoder[-1]
+    assert layer.weight.grad.abs().sum() > 0
 
 
 def test_a_grey_picture_can_be_given_to_a_folded_editor_of_colours():

@@ -5,12 +5,9 @@ from torch import Tensor, nn
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle, relu
 
 from .edsr import FOLD, Block
-from .translate import Edited, heads
+from .translate import GENTLE, Edited, heads
 from .upscale import whole_multiple
 
-GENTLE = 0.1
-"""Share of what is found that is added to a picture. Each pixel is a sum of many features, and steps of Adam move all
-their weights alike: added whole, a few would recolour the picture."""
 FEATURES = 16  # of a pixel at full size, from which it is made
 
 

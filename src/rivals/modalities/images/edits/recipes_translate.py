@@ -154,6 +154,8 @@ def network_options(networks: str, edits: Edits, method: Method, device: torch.d
         generator["blocks"] = 4 if small else (9 if edits.crop >= 256 else 6)
     if networks == "resnet" and edits.task != "unpaired":
         generator["watched"] = None
+    if networks == "resnet" and edits.task in FREE and small:  # the published one has to learn to repeat a picture
+        generator |= {"residual": True, "norm": "none"}
     if networks == "folded" or (networks == "cycle" and small):
         generator = {"width": 48, "blocks": 6}
         generator |= {"folded": True} if networks == "cycle" else {"watched": edits.task == "unpaired"}
@@ -212,8 +214,8 @@ def choose_recipe(
     if method.needs_labels or method.condition is not None or method.pack > 1:
         raise RequestError(f"method {name!r} is for new samples, with labels or in packs: take {USUAL[edits.task]}")
     chosen = networks or (method.networks if own else usual.networks) or "resnet"
-    if networks is None and chosen == "resnet" and edits.task in FREE and device.type == "cpu":
-        chosen = "folded"  # the published one has to learn to repeat a picture first
+    if networks is None and chosen == "resnet" and edits.task == "unpaired" and device.type == "cpu":
+        chosen = "folded"
     if edits.back != (named(chosen, GENERATORS, "networks") is CycleGenerator):
         raise RequestError(f"networks {chosen!r} don't go the ways of method {name!r}: leave --set networks out")
     short = device.type == "cpu" and edits.task == "unpaired" and own

@@ -13,6 +13,10 @@ from rivals.layers.residual import Downsample, Upsample
 
 from .upscale import for_rectifiers, whole_multiple
 
+GENTLE = 0.1
+"""Share of what is found that is added to a picture. Each pixel is a sum of a thousand features, and steps of Adam move
+all their weights alike: added whole, a few would recolour the picture."""
+
 
 class Edited(NamedTuple):
     """What a generator of edited pictures returns.
@@ -67,6 +71,8 @@ class ResnetEditor(nn.Module):
         norm: "instance", "batch", "layer" or "none".
         watched: how many maps PatchNCE compares, evenly between the picture and the middle block; None for none.
         projected: width of the vectors that it compares.
+        residual: add what is found to what is given, so that training begins with that, and hand the maps before each
+            halving across to the doublings, so that edges need not be found again; for short ones.
     """
 
     def __init__(
@@ -78,9 +84,10 @@ class ResnetEditor(nn.Module):
         norm: str = "instance",
         watched: int | None = 5,
         projected: int = 256,
+        residual: bool = False,
     ) -> None:
         super().__init__()
-        self.multiple = 4
+        self.multiple, self.residual = 4, residual
         down = [nn.Sequential(conv(seen, width, 7), normal(norm, width), nn.ReLU())]
         for inputs, outputs in ((width, 2 * width), (2 * width, 4 * width)):
             down.append(
@@ -91,7 +98,11 @@ class ResnetEditor(nn.Module):
         for inputs, outputs in ((4 * width, 2 * width), (2 * width, width)):
             up += [Upsample(inputs, inputs), conv(inputs, outputs, 3), normal(norm, outputs), nn.ReLU()]
         self.encoder = nn.ModuleList([*down, *middle])
-        self.decoder = nn.Sequential(*up, conv(width, shape[0], 7), nn.Tanh())
+        up.append(conv(width, shape[0], 7))
+        if residual:
+            nn.init.zeros_(up[-1].weight)  # type: ignore[arg-type]
+            nn.init.zeros_(up[-1].bias)  # type: ignore[arg-type]
+        self.decoder = nn.Sequential(*up) if residual else nn.Sequential(*up, nn.Tanh())
         widths = [seen, width, 2 * width, *(blocks + 1) * [4 * width]]
         last = len(self.encoder) - blocks // 2
         self.watched = [round(place * last / max(watched - 1, 1)) for place in range(watched)] if watched else []
@@ -101,19 +112,28 @@ class ResnetEditor(nn.Module):
         """(n, seen, h, w) -> the maps that are watched."""
         return self.through(whole_multiple(x, 4))[1]
 
-    def through(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """The last map, and those that are watched."""
-        maps = [x] if 0 in self.watched else []
+    def through(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...], list[Tensor]]:
+        """The last map, those that are watched, and those before each halving, if they are handed across."""
+        maps, across = [x] if 0 in self.watched else [], []
         for place, layer in enumerate(self.encoder, 1):
-            x = layer(x)
+            if self.residual and isinstance(layer, nn.Sequential) and isinstance(layer[-1], Downsample):
+                across.append(layer[:-1](x))
+                x = layer[-1](across[-1])
+            else:
+                x = layer(x)
             if place in self.watched:
                 maps.append(x)
-        return x, tuple(maps)
+        return x, tuple(maps), across
 
     def edit(self, x: Tensor) -> Edited:
-        """(n, seen, h, w) in [-1, 1] -> pictures (n, channels, h, w) in [-1, 1]."""
-        found, maps = self.through(whole_multiple(x, 4))
-        picture = self.decoder(found)[..., : x.shape[2], : x.shape[3]]
+        """(n, seen, h, w) in [-1, 1] -> pictures (n, channels, h, w) in [-1, 1], about so if `residual`."""
+        found, maps, across = self.through(whole_multiple(x, 4))
+        for layer in self.decoder:
+            found = layer(found)
+            if across and isinstance(layer, Upsample):
+                found = found + across.pop()
+        found = found[..., : x.shape[2], : x.shape[3]]
+        picture = x + GENTLE * found if self.residual else found
         return Edited(picture, maps, self.heads, self.look, self.edit)
 
     def forward(self, z: Tensor, cond: Tensor) -> Edited:
