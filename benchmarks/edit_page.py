@@ -32,7 +32,10 @@ COLUMNS = {
     "fd": ("FD", "{:.0f}"),
 }
 UNPAIRED = {"fd": ("FD", "{:.0f}"), "kid": ("KD", "{:.3f}"), "content": ("content lost", "{:.3f}")}
-DIRECTIONS = {"forth": "lines to colours", "back": "colours to lines"}
+DIRECTIONS = {
+    "hanzi": {"forth": "brushed to printed", "back": "printed to brushed"},
+    "openmoji": {"forth": "lines to colours", "back": "colours to lines"},
+}
 ROUNDING = 1  # level: where differences are no larger, there is nothing to see where pieces meet
 SIDE, GAP, SHOWN = 200, 4, 2  # pixels of a picture in the gallery, between two, and pictures of a run
 
@@ -72,19 +75,20 @@ def restored() -> str:
 
 
 def unpaired() -> str:
-    """Both directions of edit_unpaired.py, seed 0."""
-    found = result("edit_unpaired")
-    every = {(row["method"], row["direction"]): row for row in found["rows"] if row["seed"] == 0 and "error" not in row}
-    cycle = every.get(("cyclegan", "forth"))
+    """Both directions of both sets of edit_unpaired.py, seed 0."""
+    runs = [row for row in result("edit_unpaired")["rows"] if row["seed"] == 0 and "error" not in row]
+    every = {(row["set"], row["method"], row["direction"]): row for row in runs}
     lines = header("direction", UNPAIRED)
-    for direction, words in DIRECTIONS.items():
-        row = every.get(("cut", direction))
-        if row is None:
-            continue
-        ways = {way: told for way, told in row["ways"].items() if way != "model"}
-        if cycle is not None:
-            ways = {"`cyclegan`": cycle["ways"]["model"] if direction == "forth" else cycle["turned"], **ways}
-        lines += rows(words, "`cut`", {**row["ways"]["model"], "ways": ways}, UNPAIRED)
+    for name, directions in DIRECTIONS.items():
+        cycle = every.get((name, "cyclegan", "forth"))
+        for direction, words in directions.items():
+            row = every.get((name, "cut", direction))
+            if row is None:
+                continue
+            ways = {way: told for way, told in row["ways"].items() if way != "model"}
+            if cycle is not None:
+                ways = {"`cyclegan`": cycle["ways"]["model"] if direction == "forth" else cycle["turned"], **ways}
+            lines += rows(words, "`cut`", {**row["ways"]["model"], "ways": ways}, UNPAIRED)
     return "\n".join(lines)
 
 
@@ -138,9 +142,10 @@ def main() -> None:
         gallery(
             HOME / task / "pictures", images / f"edit-{task}.png", ("given", "made", "true")[: 2 + (task != "style")]
         )
-    for direction in DIRECTIONS:
-        for run in sorted((RUNS / "unpaired").glob(f"cut-{direction}-*-0"))[:1]:
-            gallery(run / "pictures", images / f"edit-unpaired-{direction}.png", ("given", "made"))
+    for name, directions in DIRECTIONS.items():
+        for direction in directions:
+            for run in sorted((RUNS / "unpaired").glob(f"{name}-cut-{direction}-*-0"))[:1]:
+                gallery(run / "pictures", images / f"edit-{name}-{direction}.png", ("given", "made"))
 
 
 if __name__ == "__main__":

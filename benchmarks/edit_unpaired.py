@@ -145,7 +145,7 @@ def compared(rows: list[dict]) -> dict[str, Any]:
 
 def main() -> None:
     parser = running.parser(__doc__)
-    parser.add_argument("--minutes", type=float, default=5.0, help="of each CUT run; CycleGAN gets twice that")
+    parser.add_argument("--minutes", type=float, default=10.0, help="of each CUT run; CycleGAN gets twice that")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--sets", default=",".join(KINDS))
     given = parser.parse_args()
