@@ -45,7 +45,7 @@ class CycleGenerator(nn.Module):
         width: features at full size; 64 as published.
         blocks: residual blocks; 9 as published for 256 pixels, 6 for 128.
         norm: "instance", "batch", "layer" or "none".
-        folded: a `FoldedEditor` of this width and blocks each way, whose channels are the same; `norm` says nothing.
+        folded: two `FoldedEditor`s, for pictures of equal channels; these have no normalisation.
     """
 
     def __init__(
@@ -60,7 +60,8 @@ class CycleGenerator(nn.Module):
         super().__init__()
         self.kinds = (seen, shape[0])
         if folded:
-            self.there, self.back = (FoldedEditor(shape, seen, width, blocks, watched=False) for _ in range(2))
+            self.there = FoldedEditor(shape, seen, width, blocks, watched=False)
+            self.back = FoldedEditor((seen, *shape[1:]), shape[0], width, blocks, watched=False)
         else:
             self.there = ResnetEditor(shape, seen, width, blocks, norm, watched=None)
             self.back = ResnetEditor((seen, *shape[1:]), shape[0], width, blocks, norm, watched=None)
