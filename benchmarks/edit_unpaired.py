@@ -25,7 +25,7 @@ from common import RUNS, write_result
 
 KINDS = {"hanzi": ("brush", "print"), "openmoji": ("lines", "colours")}  # of each set
 DIRECTIONS = {"forth": (0, 1), "back": (1, 0)}  # which kind is given, and which is wanted
-FOR_JUDGING = 10  # of so many motifs one
+FOR_JUDGING = 10  # of so many names one
 CONTENT, SETS = "content", ("fd", "kid")
 LEAST = 1e-6  # of a score that is divided by
 
@@ -147,7 +147,6 @@ def main() -> None:
     parser = running.parser(__doc__)
     parser.add_argument("--minutes", type=float, default=10.0, help="of each CUT run; CycleGAN gets twice that")
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--sets", default=",".join(KINDS))
     given = parser.parse_args()
     minutes = 0.05 if given.quick else given.minutes
     home = RUNS / ("unpaired-quick" if given.quick else "unpaired")
@@ -166,7 +165,7 @@ def main() -> None:
             most=24 if given.quick else None,
         )
         for seed in range(given.seeds)
-        for name in given.sets.split(",")
+        for name in KINDS
         for method, direction, time in arms
     ]
     protocol = {

@@ -125,7 +125,7 @@ def mnist(place: Path) -> None:
 def fashion(place: Path) -> None:
     installed = Path("/usr/share/datasets/fashion-mnist")
     if not installed.exists():
-        installed = debian("dataset-fashion-mnist") / "usr/share/datasets/fashion-mnist"
+        installed = photos.unpacked("dataset-fashion-mnist", DATA / "download") / "datasets" / "fashion-mnist"
     padded(place, installed)
 
 
@@ -182,15 +182,15 @@ def openmoji(place: Path) -> None:
 def hanzi(place: Path) -> None:
     """The 3,755 commonest Chinese characters in two typefaces, 64x64: written by a brush (kai), cut for print (ming).
 
-    Names are code points, so that the same character has the same name. The brush's are set larger and higher, by which
-    both fill the same part of the square on average.
+    Names are code points, so that the same character has the same name. The brush's are set larger and higher, so that
+    on average both fill as much of the square, at about the same place.
     """
     homes = {"brush": ("ukai", 62, 30), "print": ("uming", 56, 33)}  # font, its size, and where its middle is put
     rows = [range(0xA1, 0xFA if lead == 0xD7 else 0xFF) for lead in range(0xB0, 0xD8)]  # GB 2312's first level
     characters = [bytes([lead, trail]).decode("gb2312") for lead, row in enumerate(rows, 0xB0) for trail in row]
     for kind, (name, size, middle) in homes.items():
-        file = debian(f"fonts-arphic-{name}") / f"usr/share/fonts/truetype/arphic/{name}.ttc"
-        font = ImageFont.truetype(file, size)
+        folder = photos.unpacked(f"fonts-arphic-{name}", DATA / "download")
+        font = ImageFont.truetype(folder / "fonts" / "truetype" / "arphic" / f"{name}.ttc", size)
         (place / kind).mkdir(parents=True)
         for character in characters:
             picture = Image.new("L", (64, 64), "white")
@@ -215,18 +215,6 @@ def on_white(file: Path | io.BytesIO) -> np.ndarray:
 def save(place: Path, **arrays: np.ndarray) -> None:
     with place.open("wb") as file:  # given a path, numpy would put its own ending to it
         np.savez(file, **arrays)
-
-
-def debian(package: str) -> Path:
-    """The unpacked folder of a Debian package."""
-    folder = DATA / "download" / package
-    if not folder.exists():
-        aside = folder.with_name(f"part-{os.getpid()}-{package}")
-        aside.mkdir(parents=True)
-        subprocess.run(["apt-get", "download", package], cwd=aside, check=True)
-        subprocess.run(["dpkg", "-x", str(next(aside.glob("*.deb"))), str(aside)], check=True)
-        aside.rename(folder)
-    return folder
 
 
 def npm(name: str, version: str, wanted: str) -> Path:

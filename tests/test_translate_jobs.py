@@ -93,6 +93,8 @@ def test_two_kinds_of_pictures_without_pairs(method, kinds, learn, tmp_path, log
     assert recipe["data"]["task"] == "unpaired"
     assert recipe["data"]["back"] is (method == "cyclegan")
     assert recipe["data"]["damage"] == {"shorter": 36, "ways": 2}
+    assert recipe["loss"] == "relativistic"
+    assert {recipe["critic_terms"][name]["start"] for name in ("r1", "r2")} == {float(f"{12 / 32**2:.3g}")}
     verdict = json.loads((tmp_path / "run/verdict.json").read_text())
     assert {"fd", "kid", "content", "identity"} <= set(verdict["scores"])
     assert {"nothing done", "histogram matching"} <= set(verdict["baselines"])

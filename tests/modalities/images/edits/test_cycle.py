@@ -75,6 +75,16 @@ def test_gradients_of_the_cycle_reach_both_networks_and_each_critic_its_own():
                if name.endswith("weight"))  # fmt: skip
 
 
+def test_folded_it_begins_by_changing_nothing_either_way():
+    network = CycleGenerator((3, 32, 32), 3, width=4, blocks=1, folded=True)
+    one, two = pictures(1), pictures(2)
+    both = network(torch.zeros(2, 0), torch.cat([one, two], 1))
+    assert torch.equal(both.picture.there, one)
+    assert torch.equal(both.picture.back, two)
+    with pytest.raises(ValueError, match="as many channels as it makes"):
+        CycleGenerator((3, 32, 32), 1, folded=True)
+
+
 def test_it_edits_either_way_with_different_channels_and_any_size():
     edits = replace(EDITS, channels=3, seen=1)
     network = CycleGenerator((3, 32, 32), 1, width=4, blocks=1)

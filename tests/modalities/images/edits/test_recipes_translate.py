@@ -11,9 +11,11 @@ from PIL import Image
 from rivals.engine.build import build_game, build_optimizers, build_pace
 from rivals.engine.errors import RequestError
 from rivals.engine.methods import METHODS
+from rivals.engine.recipe import change
 from rivals.engine.schedule import Budget
 from rivals.engine.train import Training, rounds
 from rivals.engine.types import Batch
+from rivals.layers.norm import InstanceNorm
 from rivals.modalities.images.cache import survey
 from rivals.modalities.images.edits import terms_style
 from rivals.modalities.images.edits.cycle import Pair
@@ -27,6 +29,7 @@ from rivals.modalities.images.edits.recipes_translate import (
     needs,
     settings,
 )
+from rivals.modalities.images.edits.translate import ResnetEditor
 
 CPU = torch.device("cpu")
 TASK_OF = {name: task for task, names in PLAYS.items() for name in names}
@@ -72,6 +75,34 @@ def test_on_a_cpu_a_relativistic_critic_is_held_back_as_its_crops_are_large(name
     published = choose_recipe(edits, name, TRANSLATION[name], torch.device("cuda"), 20, None).recipe
     assert published.loss == "least_squares"
     assert not {"r1", "r2"} & set(published.critic_terms)
+
+
+@pytest.mark.parametrize("name", ["cut", "fastcut", "cyclegan"])
+def test_what_docs_say_of_the_published_games_on_a_cpu_gives_them(name):
+    edits, method = edits_of("unpaired", back=name == "cyclegan"), TRANSLATION[name]
+    networks = None if edits.back else "resnet"
+    recipe = choose_recipe(edits, name, method, CPU, None, 2, networks=networks).recipe
+    words = "loss=least_squares critic_terms.r1=0 critic_terms.r2=0 critic.options.norm=instance optimizer.lr=2e-4 "
+    words += "generator.options.folded=false" if edits.back else "generator.options.residual=false "
+    words += "" if edits.back else "generator.options.norm=instance"
+    for word in words.split():
+        recipe = change(recipe, *word.split("="))
+    assert (recipe.loss, recipe.optimizer) == (method.loss, method.optimizer)
+    game = build_game(small(recipe, edits), edits)
+    found = game.generator.there if edits.back else game.generator
+    assert isinstance(found, ResnetEditor)
+    assert any(isinstance(part, InstanceNorm) for part in found.modules())
+    assert any(isinstance(part, InstanceNorm) for part in game.critic.modules())
+    a, b = torch.rand(2, 3, 32, 32) * 2 - 1, torch.rand(2, 3, 32, 32) * 2 - 1
+    batch = Batch(Pair(b, a), torch.cat([a, b], 1)) if edits.back else Batch(b, a)
+    assert set(game.critic_loss(game.play(batch), 0, 0.0)) == {"adversarial"}
+
+
+def test_a_method_of_ones_own_is_played_as_it_says_whatever_its_name():
+    method = replace(TRANSLATION["cut"], optimizer=replace(TRANSLATION["cut"].optimizer, lr=1e-5))
+    recipe = choose_recipe(edits_of("unpaired"), "cut", method, CPU, None, 2).recipe
+    assert (recipe.loss, recipe.optimizer.lr) == ("least_squares", 1e-5)
+    assert not {"r1", "r2"} & set(recipe.critic_terms)
 
 
 @pytest.mark.parametrize(("name", "task"), [*TASK_OF.items(), ("r3gan", "pairs"), ("hinge", "unpaired")])

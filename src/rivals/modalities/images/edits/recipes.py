@@ -223,14 +223,15 @@ def choose_generator(
         "edsr": {"width": (32, 48, 64, 64), "blocks": (4, 8, 12, 16)},
         "rrdb": {"width": (24, 32, 48, 64), "blocks": (2, 3, 4, 12), "growth": (12, 16, 24, 32)},
         "unet": {"width": (12, 16, 24, 64), "depth": (3, 3, 4, 4)},
+        "folded": {"width": (32, 48, 64, 64), "blocks": (4, 6, 8, 12)},
         "fourier": {"width": (48, 64, 64, 96), "blocks": (4, 6, 8, 12)},
         "resnet": {"width": (16, 24, 32, 64), "blocks": (4, 4, 6, 9)},
     }
     options: dict[str, Any] = {option: values[size] for option, values in sizes.get(name, {}).items()}
     if name == "unet":
         options["residual"] = edits.task != "inpaint"
-    if name == "resnet":
-        options["watched"] = None
+    if name in ("resnet", "folded"):
+        options["watched"] = None if name == "resnet" else False
     told = f"{minutes:g} minutes on a {device.type.upper()}" if minutes else f"a {device.type.upper()}"
     why = f"{name} networks of width {options.get('width', '?')}, a size that suits {told}"
     return Use(name, options), f"{why} (--set networks=... for others)"

@@ -34,8 +34,8 @@ PLAYS: Mapping[str, tuple[str, ...]] = {
 }
 """Methods of each task's own. A method of no task's own is the game beside the terms of the usual one."""
 
-AGAIN = {"cycle": 1.0, "identity": 1.0, "identity_both": 1.0, "patch_nce": 0.6, "flip_nce": 0.7, "identity_nce": 1.6}
-"""How often more a term runs the generator, or some of it, than the game does."""
+AGAIN = {"cycle": 1.0, "identity": 1.0, "identity_both": 1.0, "patch_nce": 1.0, "flip_nce": 1.1, "identity_nce": 2.0}
+"""How often more a term runs the generator, or some of it and its heads, than the game does."""
 
 FASTER = 4.0
 """Learning rates on a CPU over the published ones, unpaired: networks are small and batches have four crops."""
@@ -210,7 +210,7 @@ def choose_recipe(
                 f"method {name!r} is for the task {task}, not for {edits.task}: take {', '.join(PLAYS[edits.task])}"
             )
     usual = TRANSLATION[USUAL[edits.task]]
-    own = name in TRANSLATION
+    own = TRANSLATION.get(name) == method  # not a file of that name
     if method.needs_labels or method.condition is not None or method.pack > 1:
         raise RequestError(f"method {name!r} is for new samples, with labels or in packs: take {USUAL[edits.task]}")
     chosen = networks or (method.networks if own else usual.networks) or "resnet"

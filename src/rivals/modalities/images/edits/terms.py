@@ -49,7 +49,7 @@ def smooth(r: Round) -> Tensor:
 def edited(r: Round, what: str) -> Edited:
     """What the generator returned, if it shows its features."""
     if not isinstance(r.raw, Edited):
-        raise RequestError(f"{what} needs a generator that shows its features, such as 'resnet'")
+        raise RequestError(f"{what} needs a generator that shows its features, such as 'resnet' or 'folded'")
     return r.raw
 
 
