@@ -59,6 +59,8 @@ class CycleGenerator(nn.Module):
     ) -> None:
         super().__init__()
         self.kinds = (seen, shape[0])
+        self.there: FoldedEditor | ResnetEditor
+        self.back: FoldedEditor | ResnetEditor
         if folded:
             self.there = FoldedEditor(shape, seen, width, blocks, watched=False)
             self.back = FoldedEditor((seen, *shape[1:]), shape[0], width, blocks, watched=False)
