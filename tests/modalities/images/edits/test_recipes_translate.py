@@ -68,7 +68,10 @@ def test_on_a_cpu_a_relativistic_critic_is_held_back_as_its_crops_are_large(name
         edits = replace(edits_of("unpaired", back=name == "cyclegan"), crop=crop)
         recipe = choose_recipe(edits, name, TRANSLATION[name], CPU, 20, None).recipe
         assert (recipe.loss, recipe.critic.options["norm"]) == ("relativistic", "none")
-        assert recipe.generator_terms == TRANSLATION[name].generator_terms
+        terms = TRANSLATION[name].generator_terms
+        assert list(recipe.generator_terms) == list(terms)
+        softer = {each for each in terms if recipe.generator_terms[each].start < terms[each].start}
+        assert softer == ({"cycle", "identity_both"} if edits.back else set())
         weights[crop] = recipe.critic_terms["r1"].start
         assert recipe.critic_terms["r2"].start == weights[crop]
     assert weights[64] == pytest.approx(4 * weights[128], rel=0.01)
@@ -83,11 +86,14 @@ def test_what_docs_say_of_the_published_games_on_a_cpu_gives_them(name):
     networks = None if edits.back else "resnet"
     recipe = choose_recipe(edits, name, method, CPU, None, 2, networks=networks).recipe
     words = "loss=least_squares critic_terms.r1=0 critic_terms.r2=0 critic.options.norm=instance optimizer.lr=2e-4 "
-    words += "generator.options.folded=false" if edits.back else "generator.options.residual=false "
-    words += "" if edits.back else "generator.options.norm=instance"
+    if edits.back:
+        words += "generator.options.folded=false generator_terms.cycle=10 generator_terms.identity_both=5"
+    else:
+        words += "generator.options.residual=false generator.options.norm=instance"
     for word in words.split():
         recipe = change(recipe, *word.split("="))
     assert (recipe.loss, recipe.optimizer) == (method.loss, method.optimizer)
+    assert recipe.generator_terms == method.generator_terms
     game = build_game(small(recipe, edits), edits)
     found = game.generator.there if edits.back else game.generator
     assert isinstance(found, ResnetEditor)
