@@ -21,7 +21,7 @@ import torch
 import rivals
 import running
 import sets
-from common import RUNS, write_result
+from common import RUNS, circumstances, write_result
 
 KINDS = {"hanzi": ("brush", "print"), "openmoji": ("lines", "colours")}  # of each set
 DIRECTIONS = {"forth": (0, 1), "back": (1, 0)}  # which kind is given, and which is wanted
@@ -102,10 +102,11 @@ def one(
     source, onto = (str(place / KINDS[name][kind]) for kind in DIRECTIONS[direction])
     words = [onto, "--method", method, "--seed", str(seed), *ending]
     verdict = running.train(folder, source, words, threads=threads)
+    made = running.kept(folder / "made.json", circumstances)
     there, back = (place / f"judge-{way}" for way in (direction, other))
     found = running.kept(folder / "judged.json", lambda: judged(folder, there, most=most))
     row = {"set": name, "method": method, "direction": direction, "seed": seed, "step": verdict["step"]}
-    row |= {"seconds": verdict["seconds"], "words": ending, **found}
+    row |= {"seconds": verdict["seconds"], "words": ending, "made": made, **found}
     row["to_the_drawn"] = running.kept(folder / "drawn.json", lambda: to_the_drawn(folder, there, back=False))
     if "turned" in found:
         row["turned_to_the_drawn"] = running.kept(
