@@ -260,7 +260,7 @@ def choose_recipe(
         f"pictures whose shorter side is longer than {shorter} pixels are made that small, and edits do best on "
         "pictures of about that size (--set data.damage.shorter=... for larger ones)",
         f"{chosen} networks of width {generator.options.get('width', '?')}: "
-        + ("small, for many updates in the time" if device.type == "cpu" else "as published"),
+        + ("small, for many updates in the time" if device.type == "cpu" or chosen == "folded" else "as published"),
         f"batch {batch}, learning rate {recipe.optimizer.lr:g}: "
         + ("small networks learn fast" if short else "as published with it"),
         {1: "crops are taken as they are", 2: "crops are also mirrored", 8: "crops are also mirrored and turned"}[
