@@ -15,7 +15,7 @@ class FoldedEditor(nn.Module):
     """Residual blocks without normalisation on pixels folded two by two, as in `EDSR`, and maps that PatchNCE compares.
 
     What is found is added to what was given: training begins with that. No size below the folded one comes between, so
-    edges need not be found again, and at the sizes for a CPU a step costs half of the `ResnetEditor`'s.
+    edges need not be found again.
 
     Args:
         shape: (channels, height, width) of what is made.
