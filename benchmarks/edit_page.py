@@ -61,15 +61,16 @@ def restored() -> str:
     found = result("edit_restore")
     counts = found["photographs"]
     lines = [
-        f"{counts['learn']} photographs to learn from, {counts['judge']} others to judge on; {found['threads']} "
-        f"thread{'s' * (found['threads'] > 1)} on {found['circumstances']['cpu']}.",
+        f"{counts['learn']} photographs to learn from, {counts['judge']} others to judge on; "
+        f"{found['circumstances']['cpu']}.",
         "",
         *header("task", COLUMNS),
     ]
     for row in found["rows"]:
         if "ways" in row and row["seed"] == 0:
-            ways = {"L1 alone" if way == PLAIN else way: told for way, told in row["ways"].items()}
-            minutes = f"{NAMES[row['arm']]}, {CASES[row['arm']].minutes:g} minutes"
+            ways = {way.replace(PLAIN, "L1 alone"): told for way, told in row["ways"].items()}
+            threads = f"{row['threads']} thread{'s' * (row['threads'] > 1)}"
+            minutes = f"{NAMES[row['arm']]}, {CASES[row['arm']].minutes:g} minutes of {threads}"
             lines += rows(minutes, f"Rivals, `{row['method']}`", {**row, "ways": ways}, COLUMNS)
     return "\n".join(lines)
 

@@ -3,12 +3,13 @@
     python benchmarks/edit_restore.py --cases super-resolution-4,denoise-grey
 
 Some fifty photographs (photos.py): every fourth by name is for judging alone, and of the others `rivals train LEARN
---task ...` holds a part out to choose the best state by. Each task has its minutes on two threads. The verdict is that
-of `rivals judge RUN --against JUDGE --beside PLAIN`: beside baselines that have learned nothing, and beside the same
-network by L1 alone, on the same pictures. The distance "perceptual" is Rivals' own, in EfficientNet-Lite0, not LPIPS
-(docs/edit.md). With `--budget steps` other work may go on, and the minutes are those of a quiet machine (running.py).
-Resumable; writes results/edit_restore.json after every run, beside what it holds of other cases that were run in the
-same way; `edit_page.py` makes tables and pictures of it.
+--task ...` holds a part out to choose the best state by. Each task has its minutes, on two threads if nobody says. The
+verdict is that of `rivals judge RUN --against JUDGE --beside PLAIN`: beside baselines that have learned nothing, and
+beside the same network by L1 alone, on the same pictures; where noise is taken away, also beside that network with
+`--ensemble`. The distance "perceptual" is Rivals' own, in EfficientNet-Lite0, not LPIPS (docs/edit.md). With `--budget
+steps` other work may go on, and the minutes are those of a quiet machine (running.py). Resumable; writes
+results/edit_restore.json after every run, beside what it holds of other cases that were run in the same way;
+`edit_page.py` makes tables and pictures of it.
 """
 
 import json
@@ -27,18 +28,21 @@ QUICK = ("--steps", "3", "--set", "data.crop=32")
 
 
 class Case(NamedTuple):
-    """A task: the words that ask for it, its minutes, and whether the same network by L1 alone stands beside it."""
+    """A task: the words that ask for it, its minutes, and who stands beside it: the same network by L1 alone, and that
+    network's ensemble.
+    """
 
     words: tuple[str, ...]
     minutes: float
     beside: bool = True
+    ensemble: bool = False
 
 
 CASES = {
     "super-resolution-4": Case(("--task", "super-resolution", "--scale", "4"), 20.0),
     "super-resolution-2-plain": Case(("--task", "super-resolution", "--scale", "2", "--method", "plain"), 20.0, False),
-    "denoise-colour": Case(("--task", "denoise"), 10.0),
-    "denoise-grey": Case(("--task", "denoise", "--set", "data.channels=1"), 10.0),
+    "denoise-colour": Case(("--task", "denoise"), 10.0, ensemble=True),
+    "denoise-grey": Case(("--task", "denoise", "--set", "data.channels=1"), 10.0, ensemble=True),
     "inpaint": Case(("--task", "inpaint", *STROKES), 20.0, False),
 }
 WANTED = {
@@ -49,7 +53,7 @@ WANTED = {
     "inpaint": "perceptual and FD below Telea's and biharmonic's",
 }
 FOR_JUDGING = 4  # of so many photographs one
-PLAIN = "plain"
+PLAIN, ENSEMBLE = "plain", "plain, ensemble"
 KEPT = ("scores", "intervals", "guards", "notes", "protocol")
 
 
@@ -81,7 +85,7 @@ def one(*, arm: str, seed: int, words: tuple[str, ...], home: Path, ending: str,
     """Train one network and judge it, beside the plain one if there is one."""
     folder, plain = (home / f"{name}-{ending}-{seed}" for name in (arm, f"{arm}-{PLAIN}"))
     told = running.train(folder, str(part("learn")), [*words, "--seed", str(seed)], threads=threads)
-    row = {"arm": arm, "seed": seed, "words": words, "method": running.recipe(folder)["method"]}
+    row = {"arm": arm, "seed": seed, "threads": threads, "words": words, "method": running.recipe(folder)["method"]}
     if arm.endswith(f"-{PLAIN}") and arm not in CASES:  # judged with the one that it is beside
         return {**row, "step": told["step"], "seconds": told["seconds"]}
 
@@ -91,6 +95,9 @@ def one(*, arm: str, seed: int, words: tuple[str, ...], home: Path, ending: str,
         page = folder / "judged.html"
         verdict = judge_edits(folder, part("judge"), beside=[plain] if plain.exists() else [], page=page)
         ways = {PLAIN if way == str(plain) else way: told for way, told in verdict["beside"].items()}
+        if CASES[arm].ensemble:
+            looks = judge_edits(plain, part("judge"), ensemble=True)
+            ways[ENSEMBLE] = {key: looks[key] for key in ("scores", "intervals")}
         return {
             **{key: verdict[key] for key in KEPT},
             "ways": {**ways, **verdict["baselines"]},
@@ -107,7 +114,7 @@ def earlier(runs: Collection[tuple[str, int]], how: Mapping[str, Any]) -> list[d
     if any(found.get(key) != value for key, value in how.items()):
         return []
     rows = [row for row in found["rows"] if (row["arm"], row["seed"]) not in runs]
-    return [row if "made" in row else {**row, "made": found["circumstances"]} for row in rows]
+    return [{"made": found["circumstances"], **row} for row in rows]
 
 
 def main() -> None:
@@ -132,7 +139,7 @@ def main() -> None:
             task = partial(one, arm=arm, seed=seed, words=(*words, *end), home=home)
             tasks.append(partial(task, ending=f"{given.budget}-{given.threads}t", threads=given.threads))
     counts = {which: len(list(part(which).iterdir())) for which in ("learn", "judge")}
-    how = {"budget": given.budget, "threads": given.threads, "data": photos, "photographs": counts}
+    how = {"budget": given.budget, "data": photos, "photographs": counts}
     before = earlier({(arm, seed) for arm in arms(wanted) for seed in range(given.seeds)}, how)
 
     def save(rows: list[dict]) -> None:

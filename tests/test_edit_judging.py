@@ -206,6 +206,22 @@ def test_what_cannot_stand_beside_a_run_is_refused(tmp_path):
         rivals.judge(run, beside=[tmp_path / "nowhere"])
     with pytest.raises(RequestError, match="--beside is for runs that edit pictures"):
         rivals.judge(source, source, beside=[run])
+    with pytest.raises(RequestError, match="--ensemble is for runs that edit pictures"):
+        rivals.judge(source, source, ensemble=True)
+
+
+def test_an_ensemble_is_judged_as_one_and_the_verdict_says_so(tmp_path):
+    source = photos(tmp_path / "good")
+    networks = Use("rrdb", {"width": 8, "blocks": 1, "growth": 4})  # random, so that looks differ
+    run, other = (run_of(tmp_path / name, source=source, generator=networks) for name in ("run", "other"))
+    alone, whole = (rivals.judge(run, ensemble=ensemble, beside=[other]) for ensemble in (False, True))
+    assert whole["scores"]["psnr"] != alone["scores"]["psnr"]
+    assert whole["scores"] == whole["beside"][str(other)]["scores"]
+    assert [way["scores"] for way in whole["baselines"].values()] == [
+        way["scores"] for way in alone["baselines"].values()
+    ]
+    assert "eight turned looks" in json.dumps(whole["card"])
+    assert "eight turned looks" not in json.dumps(alone["card"])
 
 
 def test_a_style_run_has_its_verdict_from_training(tmp_path):

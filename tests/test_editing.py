@@ -68,6 +68,34 @@ def contents(place):
     return {str(path.relative_to(place)): path.read_bytes() for path in sorted(place.rglob("*")) if path.is_file()}
 
 
+def test_an_ensemble_is_the_mean_of_eight_looks_by_the_command_line_too(folder, tmp_path):
+    model, place = model_of("super-resolution"), tmp_path / "run"
+    for part in model.network.parameters():  # a new one repeats pixels, from whatever side it looks
+        torch.nn.init.normal_(part, std=0.2)
+    model.save(place / "model")
+    picture = np.asarray(Image.open(folder / "a.png"))
+    looks = []
+    for turns in range(4):
+        for mirror in (lambda x: x, lambda x: x[:, ::-1]):
+            made = rivals.edit(place, np.ascontiguousarray(mirror(np.rot90(picture, turns))))
+            looks.append(np.rot90(mirror(made), -turns).astype(float))
+    made = rivals.edit(place, picture, ensemble=True)
+    assert np.abs(made - np.mean(looks, 0)).max() <= 1  # looks are rounded here
+    assert (made != looks[0]).any()
+    result = CliRunner().invoke(
+        app, ["edit", str(place), str(folder / "a.png"), "--ensemble", "--out", str(tmp_path / "b.png")]
+    )
+    assert result.exit_code == 0, result.output
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "b.png")), made)
+
+
+def test_an_ensemble_is_refused_of_models_that_translate(tmp_path):
+    model = model_of()
+    model = Model(model.network, Edits("unpaired"), "edits", model.generator, 0, {})
+    with pytest.raises(RequestError, match="--ensemble is for models that restore pictures"):
+        rivals.edit(model, np.zeros((32, 32, 3), np.uint8), ensemble=True)
+
+
 def test_one_picture_goes_to_one_file_twice_as_large(run, folder, tmp_path):
     before = contents(folder)
     done = rivals.edit(run("super-resolution"), folder / "a.png", out=tmp_path / "b.png")

@@ -12,6 +12,7 @@ EDIT_EXAMPLES = (
     "  rivals edit runs/sr picture.jpg --out large.png\n\n"
     "  rivals edit runs/denoise photos/ --out clean/\n\n"
     '  rivals edit runs/denoise "photos/*.jpg" --memory 1GB\n\n'
+    "  rivals edit runs/denoise picture.jpg --ensemble\n\n"
     "  rivals edit runs/inpaint picture.jpg --mask mask.png --out whole.png\n\n"
     "  rivals edit runs/inpaint photos/ --mask masks/ --out whole/\n\n"
     "  rivals edit runs/horses zebra.jpg --back"
@@ -40,6 +41,10 @@ def edit(
     ] = None,
     best: Annotated[bool, typer.Option("--best", help="The best state instead of the last.")] = False,
     back: Annotated[bool, typer.Option("--back", help="The other way round, of a model that goes both ways.")] = False,
+    ensemble: Annotated[
+        bool,
+        typer.Option("--ensemble", help="Of models that restore: the mean of eight turned looks."),
+    ] = False,
 ) -> None:
     """Edit pictures of any size with a trained model: enlarge, restore, fill or translate them."""
     from . import editing
@@ -47,5 +52,7 @@ def edit(
 
     display = Display()
     with shown(display):
-        done = editing.edit(run, inputs, out=out, mask=mask, memory=memory, best=best, back=back, tell=display)
+        done = editing.edit(
+            run, inputs, out=out, mask=mask, memory=memory, best=best, back=back, ensemble=ensemble, tell=display
+        )
     display.edited(done)

@@ -15,6 +15,7 @@ EXAMPLES = (
     "  rivals judge my_fakes/ --against my_photos/ --features efficientnet --count 5000\n\n"
     "  rivals judge synthetic.csv --against real.csv --target income\n\n"
     "  rivals judge runs/denoised --against held_out/ --beside runs/plain\n\n"
+    "  rivals judge runs/denoised --ensemble\n\n"
     "  rivals judge runs/a --against runs/b --out verdict.html\n\n"
     "  torchrun --nproc-per-node=2 -m rivals judge my_fakes.zip --against photos/"
 )
@@ -40,6 +41,9 @@ def judge(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of samples and of every random choice.")] = 1,
     best: Annotated[bool, typer.Option("--best", help="The run's best state instead of its last.")] = False,
+    ensemble: Annotated[
+        bool, typer.Option("--ensemble", help="Of runs that restore pictures: the mean of eight turned looks.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, and no page without --out.")] = False,
     out: Annotated[Path | None, typer.Option(help="The page; by default runs/judge-FAKE-against-REAL.html.")] = None,
 ) -> None:
@@ -58,8 +62,9 @@ def judge(
     display = Display(Console(stderr=True, highlight=False))
     page = out if out is not None or as_json else judge_verb.page_name(fake, against)
     rows = makes_rows(fake)
-    if rows and beside:
-        raise RequestError(f"--beside is for runs that edit pictures, and {fake} makes rows of a table")
+    for option, given in (("--beside", beside), ("--ensemble", ensemble)):
+        if rows and given:
+            raise RequestError(f"{option} is for runs that edit pictures, and {fake} makes rows of a table")
     if not rows and (target is not None or held_out is not None):
         raise RequestError(f"--target and --held-out are for tables, and {fake} is none")
     with shown(display, "the same command goes on from the features that were kept"):
@@ -88,6 +93,7 @@ def judge(
                 count=count,
                 seed=seed,
                 best=best,
+                ensemble=ensemble,
                 page=page,
                 tell=display,
             )

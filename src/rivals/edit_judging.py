@@ -18,6 +18,7 @@ from .engine.model import Model
 from .jobs import Tell, open_folder, telling
 from .kinds import modality_of
 from .modalities.images.cache import Survey, survey
+from .modalities.images.edits.ensemble import ensembled
 from .modalities.images.edits.judge import EditJudge
 from .modalities.images.edits.judge_parts import ALL, HELD_OUT, WHOLE, Judged, space_for_crops
 from .modalities.images.edits.judge_unpaired import UnpairedJudge
@@ -61,6 +62,7 @@ def judge_edits(
     count: int | None = None,
     seed: int = 1,
     best: bool = False,
+    ensemble: bool = False,
     page: Source | None = None,
     tell: Tell = lambda entry: None,
 ) -> dict[str, Any]:
@@ -77,6 +79,7 @@ def judge_edits(
         count: the most pictures.
         seed: of the damage.
         best: judge the run's best state instead of its last.
+        ensemble: judge the mean of eight turned and mirrored looks of every model (`SelfEnsemble`).
         page: where to write the verdict as an HTML page.
         tell: called with progress.
 
@@ -85,8 +88,8 @@ def judge_edits(
     """
     if against is not None and modality_of(against) is not None:
         raise RequestError(f"{against} is no set of pictures but a run: --beside {against} judges it on the same")
-    ours = learned(run, best=best)
-    others = [alike(learned(other), ours) for other in beside]
+    ours = learned(run, best=best, ensemble=ensemble)
+    others = [alike(learned(other, ensemble=ensemble), ours) for other in beside]
     for one, other in pairwise(sorted([ours.name, *(each.name for each in others)])):
         if one == other:
             raise RequestError(f"{one} is to be judged beside itself: give another run with --beside")
@@ -100,7 +103,7 @@ def judge_edits(
         judge, notes = sides_judge([ours, *others], against, space, tell)
     judge = replace(judge, seed=seed, most=judge.most if count is None else count)
     models = {other.name: other.model for other in others}
-    state = "best of its quick verdicts" if best else "last"
+    state = ("best of its quick verdicts" if best else "last") + (", mean of eight turned looks" if ensemble else "")
     judged: Judged = judge.judged(ours.model, name=ours.name, state=state, beside=models)
     verdict = {**judged.verdict, "notes": [*notes, *judged.verdict["notes"]]}
     if page is not None:
@@ -108,18 +111,18 @@ def judge_edits(
     return verdict
 
 
-def learned(run: Source, *, best: bool = False) -> Learned:
+def learned(run: Source, *, best: bool = False, ensemble: bool = False) -> Learned:
     """The model in a folder.
 
     Raises:
-        RequestError: there is none, or it makes something else.
+        RequestError: there is none, it makes something else, or nothing that an ensemble is for.
     """
     folder = Path(run)
     model = load(folder, best=best)
     if not isinstance(model.modality, Edits):
         raise RequestError(f"{run} edits no pictures, and is judged for itself")
     about = (open_folder(folder, True) or {}) if (folder / "run.json").exists() else model.about
-    return Learned(str(run), model, model.modality, about)
+    return Learned(str(run), ensembled(model) if ensemble else model, model.modality, about)
 
 
 def alike(other: Learned, ours: Learned) -> Learned:

@@ -23,6 +23,7 @@ from .engine.model import Model
 from .engine.processes import thread_count
 from .jobs import Tell
 from .modalities.images.edits import files, saving
+from .modalities.images.edits.ensemble import ensembled
 from .modalities.images.edits.holes import binary, read_mask
 from .modalities.images.edits.modality import Edits
 from .modalities.images.edits.whole import Editor
@@ -72,6 +73,7 @@ def edit(
     memory: float | str | None = None,
     best: bool = False,
     back: bool = False,
+    ensemble: bool = False,
     tell: Tell = lambda entry: None,
 ) -> Any:
     """Edit pictures with a model of `train(..., task=...)` and its kin.
@@ -86,6 +88,8 @@ def edit(
         memory: of the whole program, in bytes or as "1GB"; 2 GB, or half of what is free, if not given.
         best: the run's best state instead of its last.
         back: the other way round, of a model that goes both ways.
+        ensemble: the mean of eight turned and mirrored looks, of a model that restores pictures: nearer to the true
+            picture for eight times the time (`SelfEnsemble`).
         tell: called with progress.
 
     Returns:
@@ -99,6 +103,7 @@ def edit(
     task = edits_of(model).task
     if back and not edits_of(model).back:
         raise RequestError("this model goes one way only; a method that goes both ways is cyclegan")
+    model = ensembled(model) if ensemble else model
     allowed = memory_of(memory)
     if isinstance(inputs, np.ndarray | Image.Image):
         return edit_in_memory(model, inputs, mask, allowed, back)

@@ -62,6 +62,7 @@ def judge(
     count: int | None = None,
     seed: int = SEED,
     best: bool = False,
+    ensemble: bool = False,
     page: str | Path | None = None,
     tell: Tell = lambda entry: None,
 ) -> dict[str, Any]:
@@ -80,6 +81,7 @@ def judge(
         count: the most samples and pictures of a side; what the space embeds in about a minute if not given.
         seed: of samples and of every random choice.
         best: judge a run's best state instead of its last.
+        ensemble: of runs that restore pictures: judge the mean of eight turned and mirrored looks (`SelfEnsemble`).
         page: where to write the verdict as an HTML page.
         tell: called with progress.
 
@@ -97,11 +99,11 @@ def judge(
     if modality_of(fake) == "edits":
         from .edit_judging import judge_edits
 
-        return judge_edits(
-            fake, against, beside=beside, features=features, count=count, seed=seed, best=best, page=page, tell=tell
-        )
-    if beside:
-        raise RequestError(f"--beside is for runs that edit pictures, and {fake} is none: judge each for itself")
+        how: dict[str, Any] = {"count": count, "seed": seed, "best": best, "ensemble": ensemble}
+        return judge_edits(fake, against, beside=beside, features=features, page=page, tell=tell, **how)
+    if beside or ensemble:
+        option = "--beside" if beside else "--ensemble"
+        raise RequestError(f"{option} is for runs that edit pictures, and {fake} is none: judge it by itself")
     if modality_of(against) == "edits":
         raise RequestError(f"{against} edits pictures and makes none of its own: nothing can be judged against it")
     if launched():

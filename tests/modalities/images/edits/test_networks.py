@@ -2,7 +2,9 @@
 
 import pytest
 import torch
+from torch import nn
 from torch.nn.functional import interpolate
+from torch.utils.flop_counter import FlopCounterMode
 
 from rivals.engine.types import Round
 from rivals.modalities.images.edits.catalogue import GENERATORS
@@ -19,6 +21,7 @@ SMALL = {
     "rrdb": lambda scale: RRDB(SHAPE, 3, scale, width=8, blocks=1, growth=4),
     "compact": lambda scale: Compact(SHAPE, 3, scale, width=8, depth=2),
     "edsr": lambda scale: EDSR(SHAPE, 3, scale, width=8, blocks=2),
+    "edsr, coarse": lambda scale: EDSR(SHAPE, 3, scale, width=8, blocks=2, coarse=2),
 }
 
 
@@ -40,11 +43,30 @@ def test_a_new_compact_network_repeats_pixels():
     torch.testing.assert_close(made, given.repeat_interleave(2, 2).repeat_interleave(2, 3))
 
 
+@pytest.mark.parametrize("name", ["edsr", "edsr, coarse"])
 @pytest.mark.parametrize("scale", [1, 3, 4])
-def test_a_new_edsr_is_the_bicubic_filter(scale):
+def test_a_new_edsr_is_the_bicubic_filter(name, scale):
     given = torch.rand(1, 3, 7, 9) * 2 - 1
-    made = SMALL["edsr"](scale)(torch.zeros(1, 0), given)
+    made = SMALL[name](scale)(torch.zeros(1, 0), given)
     torch.testing.assert_close(made, interpolate(given, scale_factor=scale, mode="bicubic"))
+
+
+def test_coarse_blocks_see_further_for_little_work():
+    torch.manual_seed(0)
+    reach, work = {}, {}
+    for coarse in (0, 2):
+        network = EDSR(SHAPE, 3, width=8, blocks=2, coarse=coarse)
+        for part in network.parameters():
+            nn.init.normal_(part, std=0.2)
+        given = torch.zeros(1, 3, 128, 128, requires_grad=True)
+        with FlopCounterMode(display=False) as counted:
+            made = network(torch.zeros(1, 0), given)
+        (gradient,) = torch.autograd.grad(made[0, :, 64, 64].sum(), given)
+        reach[coarse] = int((gradient.abs().sum((0, 1, 2)).nonzero() - 64).abs().max())
+        work[coarse] = counted.get_total_flops()
+    assert reach[0] < 16
+    assert reach[2] > 32
+    assert work[2] < 1.1 * work[0]
 
 
 def test_one_channel_is_added_to_all_that_edsr_makes():

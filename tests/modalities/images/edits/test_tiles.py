@@ -126,6 +126,7 @@ CASES = [
     ("rrdb", {"width": 8, "blocks": 1, "growth": 4}, {"task": "super-resolution", "scale": 2}),
     ("rrdb", {"width": 8, "blocks": 2, "growth": 4}, {}),
     ("edsr", {"width": 8, "blocks": 2}, {}),
+    ("edsr", {"width": 8, "blocks": 2, "coarse": 1}, {}),
     ("folded", {"width": 8, "blocks": 2}, {"task": "unpaired"}),
     ("unet", {"width": 8, "depth": 3}, {}),
     ("unet", {"width": 4, "depth": 4, "norm": "batch"}, {}),
