@@ -28,7 +28,7 @@ QUICK = ("--steps", "3", "--set", "data.crop=32")
 
 
 class Case(NamedTuple):
-    """A task: words that ask for it, minutes, whether a network by L1 alone stands beside it, and that one's ensemble."""
+    """A task: words that ask for it, minutes, whether a network by L1 alone is beside it, and that one's ensemble."""
 
     words: tuple[str, ...]
     minutes: float
