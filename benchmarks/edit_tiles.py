@@ -28,7 +28,7 @@ from rivals.modalities.images.edits.whole import Editor, with_mask
 
 PROTOCOL = (
     "The picture is a mosaic of the two photographs of scikit-learn (china, flower; 640 x 427), each mirrored in turn: "
-    "2.2 and 12.0 megapixels, 8 bits. Networks are narrow and learned 150 steps of 4 crops of 64 pixels by L1 alone: "
+    "2.2 and 12.0 megapixels, 8 bits. Networks are narrow (but for edsr, as trained in ten minutes) and learned 150 steps of 4 crops of 64 pixels by L1 alone: "
     "enough that they do what their task asks. likeness: a picture of 2.2 megapixels edited at once and in pieces; "
     "differences in levels of 255 over all pixels, borders too; seam: how much the difference changes from pixel to "
     "pixel where two pieces meet, over how much it does elsewhere (1 is no seam). memory: rivals.edit from a file to a "
@@ -43,12 +43,14 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         {"width": 16, "blocks": 2, "growth": 8},
         {"task": "super-resolution", "scale": 2},
     ),
+    "denoise, edsr": ("edsr", {"width": 48, "blocks": 8, "coarse": 4}, {"task": "denoise"}),
     "denoise, unet": ("unet", {"width": 8, "residual": True}, {"task": "denoise"}),
     "denoise, resnet of batch norm": ("resnet", {"width": 8, "blocks": 4, "norm": "batch"}, {"task": "denoise"}),
     "denoise, resnet of instance norm": ("resnet", {"width": 8, "blocks": 4}, {"task": "denoise"}),
     "inpaint, fourier": ("fourier", {"width": 8}, {"task": "inpaint", "seen": 4}),
 }  # fmt: skip
 MEMORIES = [
+    ("denoise, edsr", "2GB", "12 megapixels.jpg", "made.jpg"),
     ("denoise, unet", "1GB", "12 megapixels.png", "made.png"),
     ("denoise, unet", "2GB", "12 megapixels.jpg", "made.jpg"),
     ("denoise, resnet of instance norm", "1GB", "12 megapixels.jpg", "made.jpg"),

@@ -111,3 +111,9 @@ def test_methods_say_where_they_come_from():
         assert method.url.startswith("https://arxiv.org/abs/")
         assert method.paper
         assert "G: " in method.formula
+
+
+def test_coarse_blocks_are_where_nothing_is_enlarged():
+    for task, has in (("denoise", True), ("deblur", True), ("super-resolution", False)):
+        options = choose_recipe(edits_of(task), "plain", CPU, 10.0, None).recipe.generator.options
+        assert ("coarse" in options) == has
