@@ -137,7 +137,7 @@ def main() -> None:
         if (RESULTS / f"{needed}.json").exists():
             put(page, name, text())
     for case in CASES:
-        for run in sorted((RUNS / "edit-restore").glob(f"{case}-[ms]*-0"))[:1]:
+        for run in sorted((RUNS / "edit-restore").glob(f"{case}-[ms]*-0"))[-1:]:  # of the most threads
             gallery(run / "pictures", images / f"edit-{case}.png", ("given", "made", "true"))
     for task in TASKS:
         gallery(

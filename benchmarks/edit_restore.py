@@ -112,7 +112,7 @@ def earlier(runs: Collection[tuple[str, int]], how: Mapping[str, Any]) -> list[d
     if any(found.get(key) != value for key, value in how.items()):
         return []
     rows = [row for row in found["rows"] if (row["arm"], row["seed"]) not in runs]
-    return [{"made": found["circumstances"], **row} for row in rows]
+    return [{"made": found["circumstances"], "threads": found.get("threads"), **row} for row in rows]
 
 
 def main() -> None:

@@ -28,7 +28,8 @@ from rivals.modalities.images.edits.whole import Editor, with_mask
 
 PROTOCOL = (
     "The picture is a mosaic of the two photographs of scikit-learn (china, flower; 640 x 427), each mirrored in turn: "
-    "2.2 and 12.0 megapixels, 8 bits. Networks are narrow (but for edsr, as trained in ten minutes) and learned 150 steps of 4 crops of 64 pixels by L1 alone: "
+    "2.2 and 12.0 megapixels, 8 bits. Networks are narrow, but for edsr, which is that of ten "
+    "minutes; they learned 150 steps of 4 crops of 64 pixels by L1 alone: "
     "enough that they do what their task asks. likeness: a picture of 2.2 megapixels edited at once and in pieces; "
     "differences in levels of 255 over all pixels, borders too; seam: how much the difference changes from pixel to "
     "pixel where two pieces meet, over how much it does elsewhere (1 is no seam). memory: rivals.edit from a file to a "

@@ -220,8 +220,11 @@ def test_an_ensemble_is_judged_as_one_and_the_verdict_says_so(tmp_path):
     assert [way["scores"] for way in whole["baselines"].values()] == [
         way["scores"] for way in alone["baselines"].values()
     ]
-    assert "eight turned looks" in json.dumps(whole["card"])
-    assert "eight turned looks" not in json.dumps(alone["card"])
+    for part in ("card", "notes"):
+        assert "mean of eight turned" in json.dumps(whole[part])
+        assert "mean of eight turned" not in json.dumps(alone[part])
+    said = CliRunner().invoke(app, ["judge", str(run), "--ensemble", "--json"])
+    assert json.loads(said.stdout)["scores"] == whole["scores"]
 
 
 def test_a_style_run_has_its_verdict_from_training(tmp_path):

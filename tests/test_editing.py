@@ -89,6 +89,15 @@ def test_an_ensemble_is_the_mean_of_eight_looks_by_the_command_line_too(folder, 
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "b.png")), made)
 
 
+def test_around_a_hole_an_ensemble_changes_nothing():
+    picture = np.random.default_rng(0).integers(0, 255, (33, 50, 3), np.uint8)
+    mask = np.zeros((33, 50), np.uint8)
+    mask[10:20, 30:41] = 255
+    made = rivals.edit(model_of("inpaint"), picture, mask=mask, ensemble=True)
+    np.testing.assert_array_equal(made[mask == 0], picture[mask == 0])
+    assert (made[mask > 0] != picture[mask > 0]).any()
+
+
 def test_an_ensemble_is_refused_of_models_that_translate(tmp_path):
     model = model_of()
     model = Model(model.network, Edits("unpaired"), "edits", model.generator, 0, {})

@@ -18,7 +18,7 @@ from .engine.model import Model
 from .jobs import Tell, open_folder, telling
 from .kinds import modality_of
 from .modalities.images.cache import Survey, survey
-from .modalities.images.edits.ensemble import ensembled
+from .modalities.images.edits.ensemble import LOOKS, NOTE, ensembled
 from .modalities.images.edits.judge import EditJudge
 from .modalities.images.edits.judge_parts import ALL, HELD_OUT, WHOLE, Judged, space_for_crops
 from .modalities.images.edits.judge_unpaired import UnpairedJudge
@@ -88,8 +88,9 @@ def judge_edits(
     """
     if against is not None and modality_of(against) is not None:
         raise RequestError(f"{against} is no set of pictures but a run: --beside {against} judges it on the same")
-    ours = learned(run, best=best, ensemble=ensemble)
-    others = [alike(learned(other, ensemble=ensemble), ours) for other in beside]
+    ours = learned(run, best=best)
+    others = [alike(learned(other), ours) for other in beside]
+    models = {each.name: ensembled(each.model) if ensemble else each.model for each in (ours, *others)}
     for one, other in pairwise(sorted([ours.name, *(each.name for each in others)])):
         if one == other:
             raise RequestError(f"{one} is to be judged beside itself: give another run with --beside")
@@ -102,27 +103,25 @@ def judge_edits(
     else:
         judge, notes = sides_judge([ours, *others], against, space, tell)
     judge = replace(judge, seed=seed, most=judge.most if count is None else count)
-    models = {other.name: other.model for other in others}
-    state = ("best of its quick verdicts" if best else "last") + (", mean of eight turned looks" if ensemble else "")
-    judged: Judged = judge.judged(ours.model, name=ours.name, state=state, beside=models)
-    verdict = {**judged.verdict, "notes": [*notes, *judged.verdict["notes"]]}
+    state = ("best of its quick verdicts" if best else "last") + (f", {LOOKS}" if ensemble else "")
+    judged: Judged = judge.judged(models.pop(ours.name), name=ours.name, state=state, beside=models)
+    verdict = {**judged.verdict, "notes": [*notes, *([NOTE] if ensemble else []), *judged.verdict["notes"]]}
     if page is not None:
         write_verdict(Path(page), verdict, judged.shown)
     return verdict
 
 
-def learned(run: Source, *, best: bool = False, ensemble: bool = False) -> Learned:
+def learned(run: Source, *, best: bool = False) -> Learned:
     """The model in a folder.
 
     Raises:
-        RequestError: there is none, it makes something else, or nothing that an ensemble is for.
+        RequestError: there is none, or it makes something else.
     """
-    folder = Path(run)
-    model = load(folder, best=best)
+    model = load(run, best=best)
     if not isinstance(model.modality, Edits):
         raise RequestError(f"{run} edits no pictures, and is judged for itself")
-    about = (open_folder(folder, True) or {}) if (folder / "run.json").exists() else model.about
-    return Learned(str(run), ensembled(model) if ensemble else model, model.modality, about)
+    about = (open_folder(Path(run), True) or {}) if (Path(run) / "run.json").exists() else model.about
+    return Learned(str(run), model, model.modality, about)
 
 
 def alike(other: Learned, ours: Learned) -> Learned:

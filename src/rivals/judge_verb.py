@@ -74,8 +74,7 @@ def judge(
 
     Args:
         fake: a run's or model's folder; or a folder, zip, .npz, IDX file, Parquet or Arrow table of pictures.
-        against: the same, or a built-in name (`digits`, `faces`); a run is taken for its samples. What the run was
-            trained on if not given.
+        against: the same (of a run its samples), `digits` or `faces`; what the run was trained on if not given.
         beside: of a run that edits pictures, others of its task, judged on the same.
         features: the feature space; the run's own, or chosen from the data, if not given.
         count: the most samples and pictures of a side; what the space embeds in about a minute if not given.
@@ -102,8 +101,7 @@ def judge(
         how: dict[str, Any] = {"count": count, "seed": seed, "best": best, "ensemble": ensemble}
         return judge_edits(fake, against, beside=beside, features=features, page=page, tell=tell, **how)
     if beside or ensemble:
-        option = "--beside" if beside else "--ensemble"
-        raise RequestError(f"{option} is for runs that edit pictures, and {fake} is none: judge it by itself")
+        raise RequestError(f"--{'beside' if beside else 'ensemble'} is for runs that edit pictures; {fake} is none")
     if modality_of(against) == "edits":
         raise RequestError(f"{against} edits pictures and makes none of its own: nothing can be judged against it")
     if launched():

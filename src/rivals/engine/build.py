@@ -36,8 +36,9 @@ def build_network(use: Use, known: Mapping[str, Callable[..., nn.Module]], what:
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(options)}"
             raise RequestError(f"{what} {use.name!r} has no option {option!r}; {hint}")
         value = use.options[option]
-        if isinstance(value, int) and not isinstance(value, bool) and value < 1:
-            raise RequestError(f"{what} {use.name!r}: {option} must be at least 1, not {value}")
+        least = 0 if takes[option].default == 0 else 1
+        if isinstance(value, int) and not isinstance(value, bool) and value < least:
+            raise RequestError(f"{what} {use.name!r}: {option} must be at least {least}, not {value}")
     try:
         return make(**{name: value for name, value in given.items() if name in takes}, **use.options)
     except (RuntimeError, TypeError, ValueError, ZeroDivisionError, IndexError) as error:

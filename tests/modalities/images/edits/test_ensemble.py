@@ -27,7 +27,7 @@ def model_of(task="denoise", **more):
     return Model(network.requires_grad_(False), edits, "edits", use, 0, {})
 
 
-def given_to(edits, height=20, width=31):
+def given_to(edits, height=24, width=32):
     x = torch.rand(2, edits.seen, height, width, generator=torch.Generator().manual_seed(1)) * 2 - 1
     if edits.task == "inpaint":
         x[:, -1] = (x[:, -1] > 0.5).float()
@@ -46,6 +46,25 @@ def test_it_is_the_mean_of_eight_looks_as_numpy_has_it(task):
     made = edit(ensembled(model).network, model.modality, given).numpy()
     np.testing.assert_allclose(made, np.mean(looks, 0), atol=1e-5)
     assert np.std(looks, 0).mean() > 0.01
+
+
+@pytest.mark.parametrize("task", NETWORKS)
+@pytest.mark.parametrize("size", [(1, 1), (7, 9), (20, 31)])
+def test_pictures_of_any_size_come_back_in_theirs(task, size):
+    model = ensembled(model_of(task))
+    given = given_to(model.modality, *size)
+    made = edit(model.network, model.modality, given)
+    assert made.shape == (2, 3, *(model.modality.scale * side for side in size))
+    inner = edit(model.network, model.modality, given_to(model.modality, *size))
+    torch.testing.assert_close(inner, made)
+
+
+def test_one_more_row_and_column_change_nothing_far_away():
+    """Turned looks begin at the other end, and would fold other pixels together."""
+    model = ensembled(model_of())
+    given = given_to(model.modality, 65, 65)
+    larger, smaller = (edit(model.network, model.modality, given[..., :side, :side]) for side in (65, 64))
+    torch.testing.assert_close(larger[..., :32, :32], smaller[..., :32, :32], atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("task", NETWORKS)

@@ -6,6 +6,9 @@ from torch import nn
 from torch.nn.functional import interpolate
 from torch.utils.flop_counter import FlopCounterMode
 
+from rivals.engine.build import build_network
+from rivals.engine.errors import RequestError
+from rivals.engine.recipe import Use
 from rivals.engine.types import Round
 from rivals.modalities.images.edits.catalogue import GENERATORS
 from rivals.modalities.images.edits.critics import PatchCritic, ScalesCritic, UNetCritic
@@ -49,6 +52,16 @@ def test_a_new_edsr_is_the_bicubic_filter(name, scale):
     given = torch.rand(1, 3, 7, 9) * 2 - 1
     made = SMALL[name](scale)(torch.zeros(1, 0), given)
     torch.testing.assert_close(made, interpolate(given, scale_factor=scale, mode="bicubic"))
+
+
+def test_there_may_be_no_coarse_blocks_but_not_fewer():
+    common = {"shape": SHAPE, "seen": 3, "scale": 1}
+    network = build_network(Use("edsr", {"width": 8, "coarse": 0}), GENERATORS, "generator", **common)
+    assert not any("coarse" in name for name in network.state_dict())
+    with pytest.raises(RequestError, match="coarse must be at least 0, not -1"):
+        build_network(Use("edsr", {"coarse": -1}), GENERATORS, "generator", **common)
+    with pytest.raises(RequestError, match="blocks must be at least 1, not 0"):
+        build_network(Use("edsr", {"blocks": 0}), GENERATORS, "generator", **common)
 
 
 def test_coarse_blocks_see_further_for_little_work():

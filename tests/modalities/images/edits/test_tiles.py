@@ -11,6 +11,7 @@ from rivals.engine.build import build_network
 from rivals.engine.errors import RequestError
 from rivals.engine.recipe import Use
 from rivals.modalities.images.edits import reach, tiles
+from rivals.modalities.images.edits.ensemble import SelfEnsemble
 from rivals.modalities.images.edits.modality import Edits
 from rivals.modalities.images.edits.tiles import Plan
 from rivals.modalities.images.edits.ways import editor, way
@@ -134,10 +135,17 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "options", "more"), CASES)
+TURNED = [case for case in CASES if case[0] != "folded" and case[2].get("task") != "unpaired"]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "more", "ensemble"),
+    [(*case, False) for case in CASES] + [(*case, True) for case in TURNED],
+)
 @pytest.mark.parametrize("size", [(203, 318), (330, 131)])
-def test_tiled_is_untiled_for_networks_that_see_so_far(name, options, more, size):
+def test_tiled_is_untiled_for_networks_that_see_so_far(name, options, more, ensemble, size):
     network, edits = network_of(name, options, **more)
+    network = SelfEnsemble(network, edits) if ensemble else network
     picture = smooth(*size)
     whole = Editor(network, edits, way(edits, 3), 1.0)
     work, plan = whole.planned(picture, 144 * 144)

@@ -37,7 +37,7 @@ class EDSR(nn.Module):
         width: features; 64 in the published baseline.
         blocks: 16 in the published baseline.
         coarse: more blocks, before the others, at a quarter of their size: for a sixteenth of the work each they see
-            what lies further away, so that large smooth parts become even.
+            what lies further away.
     """
 
     def __init__(

@@ -27,7 +27,7 @@ SCALES = (2, 8)
 GIVEN = ("channels", "crop", "damage")  # what may be changed of `Edits`
 SHORT, LONG = 5, 60  # minutes
 
-COARSE = 4  # blocks of EDSR, where noise or blur is taken away; not tried where pictures are enlarged
+COARSE = 4  # blocks of EDSR where the size stays; not tried where pictures are enlarged
 
 FEW = 4
 """Crops of a batch on a CPU, where trainings are short: many small steps bring more than few sure ones."""
