@@ -113,7 +113,13 @@ def test_methods_say_where_they_come_from():
         assert "G: " in method.formula
 
 
-def test_coarse_blocks_are_where_nothing_is_enlarged():
-    for task, has in (("denoise", True), ("deblur", True), ("super-resolution", False)):
-        options = choose_recipe(edits_of(task), "plain", CPU, 10.0, None).recipe.generator.options
+def test_coarse_blocks_are_for_noise_and_longer_than_a_few_minutes():
+    for task, minutes, has in (
+        ("denoise", 10.0, True),
+        ("denoise", None, True),
+        ("denoise", 3.0, False),
+        ("deblur", 10.0, False),
+        ("super-resolution", 10.0, False),
+    ):
+        options = choose_recipe(edits_of(task), "plain", CPU, minutes, None).recipe.generator.options
         assert ("coarse" in options) == has

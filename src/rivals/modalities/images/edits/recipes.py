@@ -27,7 +27,7 @@ SCALES = (2, 8)
 GIVEN = ("channels", "crop", "damage")  # what may be changed of `Edits`
 SHORT, LONG = 5, 60  # minutes
 
-COARSE = 4  # blocks of EDSR where the size stays; not tried where pictures are enlarged
+COARSE = 4  # blocks of EDSR against noise, which lies in smooth parts too; blur and blocks are better off without
 
 FEW = 4
 """Crops of a batch on a CPU, where trainings are short: many small steps bring more than few sure ones."""
@@ -230,7 +230,7 @@ def choose_generator(
         "resnet": {"width": (16, 24, 32, 64), "blocks": (4, 4, 6, 9)},
     }
     options: dict[str, Any] = {option: values[size] for option, values in sizes.get(name, {}).items()}
-    if name == "edsr" and edits.scale == 1:
+    if name == "edsr" and edits.task == "denoise" and size > 0:
         options["coarse"] = COARSE
     if name == "unet":
         options["residual"] = edits.task != "inpaint"
