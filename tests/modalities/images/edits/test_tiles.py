@@ -201,6 +201,23 @@ def test_holes_are_filled_in_pieces_and_all_else_is_the_original():
     assert (made[~kept] != picture[~kept]).mean() > 0.5
 
 
+def test_strips_that_show_how_far_a_network_looks_cut_holes_in_two():
+    """What lies in a hole comes from its far side too: a piece that cuts it has to have much around its own part."""
+    picture = smooth(300, 900)
+    mask = np.zeros((300, 900, 1), np.uint8)
+    mask[100:140, 300:700] = 255
+    network, edits = network_of("fourier", {"width": 4, "blocks": 1}, task="inpaint", seen=4)
+    for part in network.last.parameters():
+        torch.nn.init.zeros_(part)  # the smooth filling alone
+    whole = Editor(network, edits, way(edits, 3), 1.0)
+    given = np.dstack([picture, mask])
+    work, plan = whole.planned(given, 200 * 200)
+    assert plan.halo >= 20  # half of what is missing from top to bottom
+    made = joined(work, given, 1, plan).astype(int)
+    once = np.rint(editor(network, edits, way(edits, 3))(given)).astype(int)
+    assert np.abs(made - once).max() < 30  # 35 with a halo of four pixels
+
+
 def test_how_far_an_edit_looks_is_found():
     strips = [noise(32, 256, seed=seed) for seed in range(2)]
     assert reach.looks(blur(6), strips, 64, 1) == 6

@@ -178,6 +178,6 @@ def spots(given: np.ndarray, height: int, width: int, *, masked: bool) -> Sequen
         else:
             y, x = int(share * rows), int((number * 0.618 + 0.5) % 1 * columns)  # no two above each other
         top = min(max(y - height // 2, 0), rows - height)
-        left = min(max(x - width // 2, 0), columns - width)
+        left = min(max(x - (BEFORE if len(found) else width // 2), 0), columns - width)  # a hole is cut in two
         made.append(given[top : top + height, left : left + width])
     return made
