@@ -88,8 +88,8 @@ def edit(
         memory: of the whole program, in bytes or as "1GB"; 2 GB, or half of what is free, if not given.
         best: the run's best state instead of its last.
         back: the other way round, of a model that goes both ways.
-        ensemble: the mean of eight turned and mirrored looks, of a model that restores pictures: nearer to the true
-            picture for eight times the time (`SelfEnsemble`).
+        ensemble: the mean of eight turned and mirrored looks, of a model that restores pictures, in eight times the
+            time (`SelfEnsemble`).
         tell: called with progress.
 
     Returns:
