@@ -12,7 +12,13 @@ COND = torch.tensor([[-1, 2, -1], [1, -1, 3], [-1, -1, -1]])
 
 
 def test_what_is_asked_has_its_place_and_nothing_has_the_one_behind_the_last():
-    assert asked_places(COND, LAYOUT).tolist() == [[9, 2 + 2, 9], [1, 9, 2 + 3 + 3], [9, 9, 9]]
+    assert asked_places(COND, LAYOUT).tolist() == [[2 + 2, 9], [1, 2 + 3 + 3], [9, 9]]
+    assert asked_places(COND[2:], LAYOUT).tolist() == [[9]]
+    assert asked_places(COND[:0], LAYOUT).shape == (0, 3)
+    packs = torch.stack([COND, COND.flip(0)])
+    assert asked_places(packs, LAYOUT).tolist() == [[[4, 9], [1, 8], [9, 9]], [[9, 9], [1, 8], [4, 9]]]
+    alone = vmap(lambda cond: asked_places(cond, LAYOUT))(COND)
+    assert alone.tolist() == [[9, 2 + 2, 9], [1, 9, 2 + 3 + 3], [9, 9, 9]]
 
 
 def beside(layer, x, places):

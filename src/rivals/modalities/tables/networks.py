@@ -9,6 +9,7 @@ from torch.nn.functional import smooth_l1_loss
 
 from rivals.engine.types import Verdict
 from rivals.layers.dropout import Dropout
+from rivals.layers.leaky import LeakyReLU
 
 from .layout import Layout, with_given
 from .told import Told, asked_places
@@ -171,7 +172,7 @@ class RowCritic(nn.Module):
         layers: list[nn.Module] = []
         for number in range(depth):
             layers += [nn.Linear(width, width)] if number else []
-            layers += [nn.LeakyReLU(0.2), Dropout(dropout)] if dropout else [nn.LeakyReLU(0.2)]
+            layers += [LeakyReLU(0.2), Dropout(dropout)] if dropout else [LeakyReLU(0.2)]
         self.body = nn.Sequential(*layers)
         self.head = nn.Linear(width, 1)
 
