@@ -93,7 +93,8 @@ def prepare(request: Request, stored: Mapping[str, Any] | None, device: torch.de
         progress=lambda done, total: tell({"kind": "decoding", "done": done, "total": total, "items": "rows"}),
     )
     train, validation, held_out = split = parts(len(compact.slots))
-    shares = cache(lambda: shares_of(compact, train, encoders.layout))
+    # Of all rows, as ranges and categories are: those of a part are far off where a category is rare.
+    shares = cache(lambda: shares_of(compact, torch.arange(len(compact.slots)), encoders.layout))
     asking = asking_of(recipe)
     if not asking.nothing:
         tables = replace(tables, mix=mix_of(asking, shares(), encoders.layout))

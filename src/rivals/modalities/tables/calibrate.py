@@ -14,18 +14,18 @@ from .encode import Compact
 from .layout import Layout, log_softmax_segments, one_hots
 
 PASS = 2**12  # samples that are made at once
-FEW, MANY = PASS, 2**16  # samples that shares are measured on while training goes on, and at its end
-ROUNDS, OF_ALL = 8, 2  # the last of them look at all samples, the others at as many as are made at once
+FEW, MANY = PASS, 2**18  # samples that shares are measured on while training goes on, and at its end
+ROUNDS, MORE = 8, 4  # the last of them looks at all samples, each before it at a quarter of those, down to one pass
 LEAST = 1e-7  # of a share: a logarithm needs one
 STIFF, LARGEST = 0.02, 2.0  # how little a share may follow its bias, and the longest step of a bias
 
 
-def shares_of(compact: Compact, train: Tensor, layout: Layout) -> Tensor:
-    """How often each slot is taken in the training rows, (width,) float32; scalars' places mean nothing."""
+def shares_of(compact: Compact, which: Tensor, layout: Layout) -> Tensor:
+    """How often each slot is taken in some rows, by number: (width,) float32; scalars' places mean nothing."""
     total = torch.zeros(layout.width, dtype=torch.float64)
-    for part in train.split(50_000):
+    for part in which.split(50_000):
         total += one_hots(compact.scalars[part], compact.slots[part], layout).sum(0, dtype=torch.float64)
-    return (total / max(len(train), 1)).float()
+    return (total / max(len(which), 1)).float()
 
 
 @torch.no_grad()
@@ -42,7 +42,7 @@ def calibrated(model: Model, shares: Tensor, *, count: int = FEW, seed: int = 0)
         model: with a `RowGenerator`.
         shares: (width,) as `shares_of` gives them.
         count: samples to look at. The fewer samples have a slot, the less is known of how often it comes: of a share of
-            1 % some 15 % with `FEW`, 4 % with `MANY`.
+            1 % some 15 % with `FEW`, 2 % with `MANY`.
         seed: of the noise.
     """
     from .networks import RowGenerator
@@ -53,7 +53,7 @@ def calibrated(model: Model, shares: Tensor, *, count: int = FEW, seed: int = 0)
     wanted = shares.to(network.head.bias.device)[first:].clamp(min=LEAST)
     for number in range(ROUNDS):
         total = torch.zeros(2, layout.width - first, device=wanted.device)
-        looked = count if number >= ROUNDS - OF_ALL else min(count, PASS)
+        looked = max(count // MORE ** (ROUNDS - 1 - number), min(count, PASS))
         for values in made(replace(model, network=network), looked, seed):
             chances = log_softmax_segments(values, layout)[:, first:].exp()
             total += torch.stack([chances.sum(0), chances.square().sum(0)])
