@@ -12,7 +12,9 @@ from safetensors.torch import load_file
 import rivals
 from rivals import api, cli, table_jobs
 from rivals.engine.errors import RequestError
+from rivals.modalities.tables.calibrate import made
 from rivals.modalities.tables.judge import TableJudge
+from rivals.modalities.tables.layout import log_softmax_segments
 from rivals.modalities.tables.sampling import drawn
 from rivals.modalities.tables.wishes import read_wish
 from rivals.table_jobs import judge_of, parts
@@ -215,6 +217,21 @@ def test_a_run_can_end_where_the_two_sample_test_gets_no_better(people, tmp_path
     train(people, tmp_path / "run", steps=48, until="plateau", tell=told.append)
     assert rivals.load(tmp_path / "run").about["step"] < 48
     assert any("between 0.8 and 0.8" in entry.get("words", "") for entry in told)
+
+
+def test_shares_are_those_of_the_whole_table_not_of_the_rows_that_were_learned(people, tmp_path):
+    model = train(people, tmp_path / "run")
+    segment = next(each for each in model.modality.encoders.layout.softmaxes if each.column == "job")
+    places = slice(segment.start, segment.start + segment.width)
+    values = torch.cat([*made(model, 2**15, seed=1)])  # other noise than that the shares were put right on
+    found = log_softmax_segments(values, model.modality.encoders.layout)[:, places].exp().mean(0)
+    jobs, names = pl.read_csv(people)["job"], next(c for c in model.modality.columns if c.name == "job").categories
+    whole, learned = (
+        torch.tensor([float((rows == name).mean()) for name in names], dtype=torch.float32)
+        for rows in (jobs, jobs[parts(len(jobs)).train.numpy()])
+    )
+    assert float((learned - whole).abs().max()) > 0.008
+    torch.testing.assert_close(found, whole, rtol=0, atol=0.002)
 
 
 def test_parts_are_the_same_every_time_and_apart():
