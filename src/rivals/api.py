@@ -215,6 +215,8 @@ def carry_out(
     finally:
         for logger in made:
             logger.close()
+    if judge is not None:
+        tell({"kind": "judging", "step": training.step})  # before what may take seconds
     model = job.settle(run.model(training))
     if judge is not None:
         model.save(job.folder / "model")
@@ -223,7 +225,6 @@ def carry_out(
         if job.takes_best and best["clearly_better"]:
             model = job.settle(load(job.folder, best=True))
             model.save(job.folder / "model")
-        tell({"kind": "judging", "step": training.step})
         with thread_count(threads):
             found = judge.final(model, job.folder)
         told = {"best": best, "seconds": training.seconds, "judging_seconds": run.judging_seconds}
