@@ -215,24 +215,31 @@ def carry_out(
     finally:
         for logger in made:
             logger.close()
-    if judge is not None:
-        tell({"kind": "judging", "step": training.step})  # before what may take seconds
-    model = job.settle(run.model(training))
-    if judge is not None:
-        model.save(job.folder / "model")
-        (job.folder / SECRET).unlink(missing_ok=True)
-        best = best_beside(run, model, taken=job.takes_best)
-        if job.takes_best and best["clearly_better"]:
-            model = job.settle(load(job.folder, best=True))
-            model.save(job.folder / "model")
+    if judge is None:
+        model = job.settle(run.model(training))
+    else:
         with thread_count(threads):
-            found = judge.final(model, job.folder)
-        told = {"best": best, "seconds": training.seconds, "judging_seconds": run.judging_seconds}
-        verdict = {**found, "step": training.step, **told}
-        write_json(job.folder / "verdict.json", verdict)
-        write_report(job.folder)
-        tell({"kind": "done", "folder": str(job.folder), "verdict": verdict, "step": training.step})
+            model = conclude(job, judge, run, training, tell)
     fabric.barrier()
+    return model
+
+
+def conclude(job: Job, judge: Judge, run: Run, training: Training, tell: Tell) -> Model:
+    """Save what was trained, or its best state where that is clearly better and taken; judge it, write the report."""
+    tell({"kind": "judging", "step": training.step})
+    model = job.settle(run.model(training))
+    model.save(job.folder / "model")
+    (job.folder / SECRET).unlink(missing_ok=True)
+    best = best_beside(run, model, taken=job.takes_best)
+    if job.takes_best and best["clearly_better"]:
+        model = job.settle(load(job.folder, best=True))
+        model.save(job.folder / "model")
+    found = judge.final(model, job.folder)
+    told = {"best": best, "seconds": training.seconds, "judging_seconds": run.judging_seconds}
+    verdict = {**found, "step": training.step, **told}
+    write_json(job.folder / "verdict.json", verdict)
+    write_report(job.folder)
+    tell({"kind": "done", "folder": str(job.folder), "verdict": verdict, "step": training.step})
     return model
 
 
