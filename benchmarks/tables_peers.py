@@ -22,7 +22,9 @@ from common import RUNS
 PLACE = RUNS / "tables-peers"
 PEERS = Path(__file__).with_name("peers")
 CTGAN, ARF = PLACE / "venv", PLACE / "venv-arf"
-ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "LOKY_MAX_CPU_COUNT": "1"}  # one thread, no helpers
+ENVIRONMENT = dict.fromkeys(
+    ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS", "LOKY_MAX_CPU_COUNT"), "1"
+)  # one thread, no helpers
 
 
 def make() -> None:

@@ -9,10 +9,13 @@ import time
 from pathlib import Path
 
 import lightning_fabric  # noqa: F401
+import numpy.ma  # noqa: F401
 import torch
+import typer._adapters  # noqa: F401  what typer itself imports once a command begins
 from clock import Clock, peak
 
 import rivals.api
+import rivals.display
 import rivals.sampling
 import rivals.table_jobs  # noqa: F401
 from rivals.cli import main

@@ -99,8 +99,10 @@ def sample(
     """Draw samples from a trained model; the data is not needed."""
     from . import api
     from .display import Display
+    from .engine.memory import keep_freed
     from .sampling import write_samples
 
+    keep_freed()
     display = Display()
     model = api.load(run, best=best)
     written = write_samples(

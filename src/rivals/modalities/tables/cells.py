@@ -127,7 +127,7 @@ def _measured(column: Column, cells: Typed) -> pl.Series:
     rounded = values if form.decimals is None else _rounded(values, form.decimals)
     if dtype.is_integer():
         rounded = np.clip(rounded, *_bounds(form.dtype))
-    series = pl.Series(column.name, rounded).fill_nan(None).cast(dtype, strict=False)
+    series = pl.Series(column.name, rounded, nan_to_null=True).cast(dtype, strict=False)
     if column.words:  # "inf" and "-inf"
         own = _with_words(column, cells, pl.Series([None] * len(values), dtype=pl.String))
         series = series.fill_null(own.cast(dtype))
@@ -160,7 +160,7 @@ def _with_words(column: Column, cells: Typed, written: pl.Series) -> pl.Series:
 
 def _gathered(names: tuple[str, ...], codes: np.ndarray, prefix: str = "", suffix: str = "") -> pl.Series:
     """The name at each code, null at -1."""
-    return _names(names, prefix, suffix).gather(np.where(codes < 0, len(names), codes))
+    return _names(names, prefix, suffix)[np.where(codes < 0, len(names), codes)]  # half the time of `gather`
 
 
 @lru_cache(maxsize=64)
