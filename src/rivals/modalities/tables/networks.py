@@ -10,6 +10,7 @@ from torch.nn.functional import smooth_l1_loss
 from rivals.engine.types import Verdict
 from rivals.layers.dropout import Dropout
 from rivals.layers.leaky import LeakyReLU
+from rivals.layers.linear import Linear
 
 from .layout import Layout, with_given
 from .told import Told, asked_places
@@ -112,7 +113,7 @@ class Guess(nn.Module):
         layers: list[nn.Module] = []
         for number in range(4):
             inputs = len(others) if number == 0 else width
-            layers += [nn.Linear(inputs, width), nn.LeakyReLU(0.2), Dropout(0.5)]
+            layers += [Linear(inputs, width), nn.LeakyReLU(0.2), Dropout(0.5)]
         self.body = nn.Sequential(*layers, nn.Linear(width, len(own)))
 
     def forward(self, rows: Tensor) -> Tensor:
@@ -171,7 +172,7 @@ class RowCritic(nn.Module):
         self.first = Told(shape[0] + self.pack * shown, self.pack * self.places, width)
         layers: list[nn.Module] = []
         for number in range(depth):
-            layers += [nn.Linear(width, width)] if number else []
+            layers += [Linear(width, width)] if number else []
             layers += [LeakyReLU(0.2), Dropout(dropout)] if dropout else [LeakyReLU(0.2)]
         self.body = nn.Sequential(*layers)
         self.head = nn.Linear(width, 1)

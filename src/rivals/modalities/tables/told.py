@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding_bag
 
+from rivals.layers.linear import Linear
+
 from .layout import Layout
 
 
@@ -27,10 +29,10 @@ def asked_places(cond: Tensor, layout: Layout) -> Tensor:
     return places.topk(most, largest=False).values
 
 
-class Told(nn.Linear):
+class Told(Linear):
     """A linear layer of numbers with ones beside them, at the places that were asked for.
 
-    It equals `nn.Linear` of both side by side, but leaves the weights of places alone that nobody asked for, which
+    It equals a linear layer of both side by side, but leaves the weights of places alone that nobody asked for, which
     are nearly all: as a product they would take half the time of a critic's first layer.
 
     Args:
