@@ -29,11 +29,13 @@ class Products(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
         self.made: list[tuple[int, int]] = []
+        self.by: set[str] = set()
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         found = func(*args, **(kwargs or {}))
         if any(word in str(func) for word in ("mm", "_linear_pointwise")):
             self.made.append(tuple(found.shape))
+            self.by.add(func._schema.name)
         return found
 
 
@@ -69,6 +71,19 @@ def test_values_are_those_of_torch(wide):
     layer, same = Linear(300, 64), nn.Linear(300, 64)
     same.load_state_dict(layer.state_dict())
     close(layer(x), same(x))
+
+
+@pytest.mark.parametrize(
+    ("x", "weight", "bias"),
+    [
+        (torch.randn(1, 1).expand(20, 30), torch.randn(40, 30), None),
+        (torch.randn(30, 20).T, torch.randn(30, 40).T, torch.randn(1).expand(40)),
+        (torch.randn(20, 60)[:, ::2], torch.randn(1, 30).expand(40, 30), torch.randn(80)[::2]),
+        (torch.randn(1, 601)[:, 1:].view(20, 30), torch.randn(1, 30), torch.randn(1)),
+    ],
+)
+def test_any_strides(wide, x, weight, bias):
+    close(linear(x, weight, bias), F.linear(x.double(), weight.double(), None if bias is None else bias.double()))
 
 
 def test_gradients_and_theirs_are_those_of_torch(wide):
@@ -129,7 +144,14 @@ def test_what_onednn_is_not_asked_for(onednn):
         assert linear(torch.randn(0, 300), weight).shape == (0, 64)
         with torch.autocast("cpu", torch.bfloat16):
             assert linear(points(), weight).dtype == torch.bfloat16
-    assert products.made  # of torch, every one of them: oneDNN takes neither
+        assert linear(points(), weight, torch.zeros(1)).shape == (20, 64)
+        with pytest.raises(RuntimeError, match="cannot be multiplied"):
+            linear(points()[:, 1:], weight)
+    assert products.by
+    assert "mkldnn::_linear_pointwise" not in products.by
+    with products:
+        linear(points(), weight)
+    assert "mkldnn::_linear_pointwise" in products.by
 
 
 def test_it_works_row_by_row(onednn):

@@ -29,9 +29,18 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         weight: (outputs, inputs).
         bias: (outputs,) or None.
     """
-    if x.device.type == "cpu" and x.dtype == weight.dtype == torch.float32 and x.ndim == 2 and x.numel() and quick():
+    if fits(x, weight, bias) and quick():
         return _Linear.apply(x, weight, bias)
     return F.linear(x, weight, bias)
+
+
+def fits(x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
+    """Whether oneDNN can make this product; it checks little itself, so all else is torch's, wrong shapes too."""
+    given = (x, weight) if bias is None else (x, weight, bias)
+    if not all(part.device.type == "cpu" and part.dtype == torch.float32 and part.numel() for part in given):
+        return False
+    matching = x.ndim == weight.ndim == 2 and x.shape[1] == weight.shape[1]
+    return matching and (bias is None or bias.shape == weight.shape[:1])
 
 
 def quick() -> bool:
@@ -83,8 +92,8 @@ class _Back(torch.autograd.Function):
 
 
 def product(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Rows (n, d) by rows (m, d): (n, m), by oneDNN."""
-    return torch.ops.mkldnn._linear_pointwise(a, b, bias, "none", [], "")
+    """Rows (n, d) by rows (m, d): (n, m), by oneDNN, which takes any strides of the two, but none of a bias."""
+    return torch.ops.mkldnn._linear_pointwise(a, b, None if bias is None else bias.contiguous(), "none", [], "")
 
 
 def wanted(ctx: Any, place: int) -> bool:
