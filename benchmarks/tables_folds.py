@@ -5,8 +5,8 @@
 
 In the fifth that `tables_quality.py` holds out five rows are rare, and what is measured of them is mostly chance: real
 rows themselves come to less than some of the made ones there. Here every rare row is judged once. Same protocol, scores
-and time (five minutes of CPU, three seeds). `means` are over fifths and seeds, `by fifth` over seeds; `useful, ours less
-ctgan` is the mean difference of the fifths, with a Student interval of 95 % over them.
+and time (five minutes of CPU, three seeds). `means` are over fifths and seeds, `by fifth` over seeds; `useful, ours
+less ctgan` is the mean difference of the fifths, with a Student interval of 95 % over them.
 Writes results/tables_folds.json.
 """
 
