@@ -94,7 +94,7 @@ def prepare(request: Request, stored: Mapping[str, Any] | None, device: torch.de
     )
     train, validation, held_out = split = parts(len(compact.slots))
     # Of all rows, as ranges and categories are: those of a part are far off where a category is rare.
-    shares = cache(lambda: shares_of(compact, torch.arange(len(compact.slots)), encoders.layout))
+    shares = cache(lambda: shares_of(compact.slots, encoders.layout))
     asking = asking_of(recipe)
     if not asking.nothing:
         tables = replace(tables, mix=mix_of(asking, shares(), encoders.layout))

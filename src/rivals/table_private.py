@@ -230,7 +230,7 @@ def job_of(
     """The run of a plan; all rows are learned from, since none is needed for judging."""
     layout, rows = tables.encoders.layout, planned.rows
     fitted = tables.encoders.compact(noisy.cells)
-    shares = shares_of(fitted, torch.arange(len(fitted.slots)), layout)
+    shares = shares_of(fitted.slots, layout)
     compact = kept(
         tables.encoders,
         lambda: cells_of(table, noisy.columns),

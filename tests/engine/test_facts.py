@@ -67,6 +67,13 @@ def test_repeated_items_are_counted_exactly(repeat):
     assert noisy["repeated"] == 0
 
 
+def test_nearly_repeated_items_are_found_however_far_apart():
+    random = torch.Generator().manual_seed(0)
+    pictures = torch.rand(700, 3, 4, 4, generator=random)
+    pictures[[260, 510, 699]] = pictures[[259, 3, 0]] + 1e-4
+    assert data_facts(dataset(pictures, None))[0]["near"] == pytest.approx(3 / 700, abs=1e-5)
+
+
 def test_classes_that_are_the_same_are_alike_and_others_are_not():
     pictures, labels = blobs(400, classes=2)
     labels = torch.where(labels == 0, torch.arange(400) // 2 % 2, 2)  # the first blob has two names

@@ -108,7 +108,7 @@ def data_facts(dataset: Dataset) -> tuple[dict[str, Any], Lens]:
     lens = Lens(mean, axes, places.std(0).clamp_min(1e-9), centres, within_classes(places, known), means, scale)
     distances = torch.cdist(numbers - mean, numbers - mean)  # near the origin the products lose the fewest digits
     typical = float((2 * values.clamp_min(0).sum()).sqrt())
-    earlier = distances.masked_fill(torch.ones_like(distances).triu().bool(), torch.inf).amin(1)
+    earlier = torch.cat([to_earlier(distances, start) for start in range(0, len(distances), 250)])
     facts: dict[str, Any] = {
         "train": len(dataset.train),
         "held_out": len(dataset.held_out),
@@ -124,6 +124,12 @@ def data_facts(dataset: Dataset) -> tuple[dict[str, Any], Lens]:
         facts |= neighbourhoods(distances, known, typical)
         facts["recognised"] = lens.recognised(places, known)
     return facts, lens
+
+
+def to_earlier(distances: Tensor, start: int) -> Tensor:
+    """Of up to 250 items from `start` on, the distance to the nearest one before each; infinite for the first."""
+    some = distances[start : start + 250]
+    return some.masked_fill(torch.ones_like(some, dtype=torch.bool).triu(start), torch.inf).amin(1)
 
 
 def share(which: Tensor) -> float:

@@ -17,7 +17,7 @@ from rivals.modalities.tables.columns import Column
 from rivals.modalities.tables.encode import Compact, Encoders
 from rivals.modalities.tables.encode_categories import CategoryEncoder
 from rivals.modalities.tables.encode_numbers import NumberEncoder
-from rivals.modalities.tables.layout import log_softmax_segments, relax
+from rivals.modalities.tables.layout import log_softmax_segments, one_hots, relax
 from rivals.modalities.tables.modality import Tables, dataset
 from rivals.modalities.tables.networks import Guess, Row, RowCritic, RowGenerator
 from rivals.modalities.tables.terms import asked, information, marginals
@@ -128,11 +128,13 @@ def test_calibration_gives_every_slot_its_share_and_leaves_the_given_model_alone
     before = network.head.bias.clone()
     compact = compact_of(modality, 5000)
     compact.slots[:, 2] = (torch.rand(5000) ** 4 * 50).byte()  # some far rarer than others
-    wanted = shares_of(compact, torch.arange(5000), modality.encoders.layout)
+    wanted = shares_of(compact.slots, modality.encoders.layout)
     found = calibrated(model, wanted)
+    every = one_hots(compact.scalars, compact.slots, modality.encoders.layout).mean(0)
+    first = len(modality.encoders.layout.scalars)
+    torch.testing.assert_close(wanted[first:], every[first:])
     assert torch.equal(network.head.bias, before)
     values = found.network(torch.randn(20_000, 6)).values
-    first = len(modality.encoders.layout.scalars)
     shares = log_softmax_segments(values, modality.encoders.layout).exp().mean(0)[first:].detach()
     assert torch.allclose(shares, wanted[first:], rtol=0.1, atol=1e-4)
     assert wanted[first:].sum() == pytest.approx(3)

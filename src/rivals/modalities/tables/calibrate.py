@@ -10,8 +10,7 @@ from torch import Tensor
 from rivals.engine.model import Model
 from rivals.engine.parallel import seed_torch
 
-from .encode import Compact
-from .layout import Layout, log_softmax_segments, one_hots
+from .layout import Layout, log_softmax_segments, places_of
 
 PASS = 2**12  # samples that are made at once
 FEW, MANY = PASS, 2**18  # samples that shares are measured on while training goes on, and at its end
@@ -20,12 +19,12 @@ LEAST = 1e-7  # of a share: a logarithm needs one
 STIFF, LARGEST = 0.02, 2.0  # how little a share may follow its bias, and the longest step of a bias
 
 
-def shares_of(compact: Compact, which: Tensor, layout: Layout) -> Tensor:
-    """How often each slot is taken in some rows, by number: (width,) float32; scalars' places mean nothing."""
-    total = torch.zeros(layout.width, dtype=torch.float64)
-    for part in which.split(50_000):
-        total += one_hots(compact.scalars[part], compact.slots[part], layout).sum(0, dtype=torch.float64)
-    return (total / max(len(which), 1)).float()
+def shares_of(slots: Tensor, layout: Layout) -> Tensor:
+    """How often each slot is taken in rows of slots, (n, softmaxes): (width,) float32, 0 at places of scalars."""
+    counts = torch.zeros(layout.width, dtype=torch.long)
+    for part in slots.split(PASS):
+        counts += torch.bincount(places_of(part, layout).flatten(), minlength=layout.width)
+    return (counts.double() / max(len(slots), 1)).float()
 
 
 @torch.no_grad()

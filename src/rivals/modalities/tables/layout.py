@@ -189,8 +189,13 @@ def one_hots(scalars: Tensor, slots: Tensor, layout: Layout) -> Tensor:
     """Rows of scalars, (n, scalars), and of one-hots at slots, (n, softmaxes) integers: (n, width) float32."""
     rows = torch.zeros(len(scalars), layout.width, device=scalars.device)
     rows[:, : scalars.shape[1]] = scalars
-    places = _places(layout, scalars.device, rows.dtype)
-    return rows.scatter_(1, slots.long() + (places.starts + places.scalars), 1.0)
+    return rows.scatter_(1, places_of(slots, layout), 1.0)
+
+
+def places_of(slots: Tensor, layout: Layout) -> Tensor:
+    """Where in a row of one-hots the ones are, for slots (n, softmaxes) of integers: (n, softmaxes) int64."""
+    places = _places(layout, slots.device, torch.float32)
+    return slots.long() + (places.starts + places.scalars)
 
 
 def _ready(raw: Tensor, layout: Layout) -> tuple[Tensor, _Places]:
