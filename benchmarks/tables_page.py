@@ -76,6 +76,25 @@ def beside() -> str:
     return "\n".join(lines)
 
 
+def folds() -> str:
+    """Usefulness on five fifths of abalone."""
+    found = result("tables_folds")
+    scores = {arm: row["useful"] for arm, row in found["means"].items()}
+    more = "useful, as many rare rows"
+
+    def span(of: dict[str, float]) -> str:
+        return f"{of['mean']:+.3f} less CTGAN's, {of['low']:+.3f} to {of['high']:+.3f}"
+
+    ours = found["means"]["rivals"]
+    others = ", ".join(f"{ARMS[arm]} {scores[arm]:.3f}" for arm in scores if arm != "rivals")
+    return (
+        f"Taught by them, AUC, means over fifths and seeds: Rivals {scores['rivals']:.3f} "
+        f"({span(found['useful, ours less ctgan'])}), {others}, real rows {ours['useful, real rows']:.3f}. "
+        f"With as many rare rows asked of Rivals as CTGAN made: {ours[more]:.3f} "
+        f"({span(found[f'{more}, ours less ctgan'])})."
+    )
+
+
 def speed() -> str:
     """Beside CTGAN's code: CPU seconds of one thread."""
     arms = result("tables_speed")["arms"]
@@ -134,6 +153,7 @@ def main() -> None:
     parts = {
         "adult": ("tables_quality_10", adult),
         "beside": ("tables_quality", beside),
+        "folds": ("tables_folds", folds),
         "speed": ("tables_speed", speed),
         "scale": ("tables_scale", scale),
         "augmented": ("tables_augment", augmented),
