@@ -3,6 +3,7 @@
     python benchmarks/tables_peers.py            # makes the peers' environments, once
     python benchmarks/tables_quality.py          # 4 sets x 3 seeds: about 3 hours of CPU; goes on where it stopped
     python benchmarks/tables_quality.py --minutes 10 --sets adult --arms rivals
+    python benchmarks/tables_quality.py --sets yeast3,yeast4,yeast5,yeast6 --arms rivals,ctgan --result tables_yeast
 
 The time is CPU time from the call to the last round: reading, looking at columns, encoding, training and, of ours, the
 verdicts between rounds. CTGAN (its defaults) is stopped by its clock after the round that uses the time up. Ours trains
@@ -307,6 +308,7 @@ def main() -> None:
     options.add_argument("--sets", default=",".join(FOUR))
     options.add_argument("--arms", default=",".join(ARMS))
     options.add_argument("--seeds", type=int, default=3)
+    options.add_argument("--result", help="what the file is called")
     given = options.parse_args()
     place = RUNS / "tables-quality-quick" if given.quick else PLACE
     if given.quick:
@@ -316,7 +318,7 @@ def main() -> None:
 
     def done(rows: list[dict]) -> None:
         if not given.quick:
-            result = "tables_quality" if given.minutes == 5 else f"tables_quality_{given.minutes:g}"
+            usual = "tables_quality" if given.minutes == 5 else f"tables_quality_{given.minutes:g}"
             found = means(rows)
             against = {s: better(a["rivals"], a["ctgan"]) for s, a in found.items() if {"rivals", "ctgan"} <= set(a)}
             values = {
@@ -328,7 +330,7 @@ def main() -> None:
                 "remarks": [*remarks(found)],
                 "rows": rows,
             }
-            write_result(result, values)
+            write_result(given.result or usual, values)
 
     tasks = [
         partial(one, name=name, arm=arm, seed=seed, minutes=given.minutes, quick=given.quick, place=place)
