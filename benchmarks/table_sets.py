@@ -19,6 +19,7 @@ import hashlib
 import io
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -26,6 +27,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import get_ident
 
 from common import RUNS
 
@@ -112,12 +114,16 @@ def part(name: str, which: str) -> Path:
         header, *rows = SETS[name].rows()
         random.Random(0).shuffle(rows)
         first, last = (round(len(rows) * HELD_OUT * (SETS[name].fifth + k)) for k in (0, 1))
-        aside = DATA / f"part-{os.getpid()}-{name}"
+        aside = DATA / f"part-{os.getpid()}-{get_ident()}-{name}"
         aside.mkdir(parents=True)
         for file, some in (("held_out", rows[first:last]), ("train", rows[:first] + rows[last:])):
             with (aside / f"{file}.csv").open("w", newline="", encoding="utf-8") as out:
                 csv.writer(out).writerows([header, *some])
-        aside.rename(place)
+        try:
+            aside.rename(place)
+        except OSError:  # another thread made it meanwhile
+            shutil.rmtree(aside)
+            assert place.exists()
     return place / f"{which}.csv"
 
 
