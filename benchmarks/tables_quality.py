@@ -279,7 +279,7 @@ def means(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, dict[str, fl
     """Means over seeds, by set and arm."""
     found: dict[str, dict[str, dict[str, float]]] = {}
     for name, arm in dict.fromkeys((row["set"], row["arm"]) for row in rows if "error" not in row):
-        some = [row for row in rows if (row["set"], row["arm"]) == (name, arm) and "error" not in row]
+        some = [row for row in rows if "error" not in row and (row["set"], row["arm"]) == (name, arm)]
         keys = [key for key, value in some[0]["scores"].items() if isinstance(value, int | float)]
         mean = {key: statistics.fmean(row["scores"][key] for row in some) for key in keys}
         known = [row["trained"] for row in some if row["trained"]]
