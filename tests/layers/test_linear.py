@@ -177,3 +177,32 @@ def test_without_gradients(wide):
         assert net(points()).shape == (20, 1)
     with torch.no_grad():
         assert not net(points()).requires_grad
+
+
+def test_onednn_is_never_given_second_rows_in_pieces(onednn):
+    class Seconds(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            if "_linear_pointwise" in str(func):
+                assert args[1].is_contiguous() or args[1].T.is_contiguous()
+            return func(*args, **(kwargs or {}))
+
+    wide, row = torch.randn(6, 16), torch.randn(1, 8)
+    for x in (wide.chunk(2, 1)[0], wide[:, ::2], row.expand(6, 8)):
+        weight = torch.randn(5, 8, requires_grad=True)
+        with Seconds():
+            (slope,) = torch.autograd.grad(linear(x, weight).square().sum(), weight)
+        torch.testing.assert_close(slope, 2 * (x @ weight.detach().T).T @ x)
+
+
+def test_a_compiler_sees_one_graph(onednn):
+    net = nn.Sequential(Linear(8, 8), nn.Tanh(), Linear(8, 2))
+    x = torch.randn(5, 8)
+    compiled = torch.compile(net, backend="eager", fullgraph=True)
+    torch.testing.assert_close(compiled(x), net(x))
+
+
+@pytest.mark.filterwarnings("ignore:TF32")  # torch's own, of what flags sets besides
+def test_it_is_torch_s_own_where_onednn_is_switched_off(onednn):
+    with torch.backends.mkldnn.flags(enabled=False), Products() as products:
+        linear(torch.randn(5, 8), torch.randn(4, 8))
+    assert not any("_linear_pointwise" in name for name in products.by)

@@ -9,7 +9,8 @@ class LeakyReLU(nn.LeakyReLU):
 
     A gradient penalty (Gulrajani et al., 2017) is a gradient of a gradient. The slopes don't change with the input, but
     torch's layer says so by a gradient of zeros, which is then taken back through all layers before it; here there is
-    none. For small feature maps: the slopes lie in memory beside them.
+    none. For small feature maps: the slopes lie in memory beside them. Never in place; in half precision the slope is
+    rounded before the product, in torch's layer after it.
     """
 
     def forward(self, x: Tensor) -> Tensor:

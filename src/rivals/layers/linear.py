@@ -21,8 +21,9 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
     For single precision on a CPU torch asks MKL, which leaves the wide registers of AMD's processors unused; oneDNN,
     which torch has for convolutions, takes half the time there. So oneDNN makes the product where there are such
-    registers (AVX-512), and its gradients too. Everywhere else, and inside `torch.func`, `torch.compile` and autocast,
-    this is torch's own.
+    registers (AVX-512), and its gradients too. Everywhere else, inside `torch.func`, `torch.compile` and autocast, and
+    where `torch.backends.mkldnn` is switched off, this is torch's own. Gradients are those of backward passes: forward
+    mode has none. oneDNN keeps about a megabyte for every number of rows that it has seen.
 
     Args:
         x: (n, inputs).
@@ -39,14 +40,19 @@ def fits(x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
     given = (x, weight) if bias is None else (x, weight, bias)
     if not all(part.device.type == "cpu" and part.dtype == torch.float32 and part.numel() for part in given):
         return False
+    if any(part.layout != torch.strided for part in given):
+        return False
     matching = x.ndim == weight.ndim == 2 and x.shape[1] == weight.shape[1]
     return matching and (bias is None or bias.shape == weight.shape[:1])
 
 
 def quick() -> bool:
     """Whether oneDNN is to be asked, here and now."""
+    if torch.compiler.is_compiling():  # before all else, which a compiler can't look into
+        return False
     transformed = torch._C._functorch.maybe_current_level() is not None
-    return wide() and not (transformed or torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu"))
+    allowed = wide() and bool(torch.backends.mkldnn.enabled)
+    return allowed and not (transformed or torch.is_autocast_enabled("cpu"))
 
 
 @cache
@@ -92,7 +98,11 @@ class _Back(torch.autograd.Function):
 
 
 def product(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Rows (n, d) by rows (m, d): (n, m), by oneDNN, which takes any strides of the two, but none of a bias."""
+    """Rows (n, d) by rows (m, d): (n, m), by oneDNN, which takes no strides of a bias.
+
+    It takes any strides of the rows, but is a thousand times slower where the second ones lie in pieces.
+    """
+    b = b if b.is_contiguous() or b.T.is_contiguous() else b.contiguous()
     return torch.ops.mkldnn._linear_pointwise(a, b, None if bias is None else bias.contiguous(), "none", [], "")
 
 

@@ -88,7 +88,8 @@ def scores_section(verdict: Values) -> str:
         return ""
     made = inner(verdict, "card").get("interval", "how is not known")
     words = (
-        "The floor is the same of real rows against other real rows: nobody can do better but by chance or by copying. "
+        "The floor is the same of real rows against other real rows: nobody can do better but by chance, by copying, "
+        "or in shares of categories, which a run counts on the whole table. "
         f"Intervals are of 95 %: {made}; that of the attack is of 99.2 %, so that all attacks' intervals hold together."
     )
     head = ("score", "value", "interval", "floor", "what it says", "better")
