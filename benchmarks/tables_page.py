@@ -112,7 +112,7 @@ def yeast() -> str:
     for name, arms in found["means"].items():
         for arm, scores in arms.items():
             cells = [f"{scores[key]:{form}}" for key, form in zip(YEAST, (".1f", ".1f", ".2f", ".3f"), strict=True)]
-            off = f"{100 * scores['target share']:+.0f} %"
+            off = f"{100 * scores['target share']:.0f} %"
             rows.append(f"| {name}, {ARMS[arm]} | {held[name]} | {' | '.join(cells)} | {off} |")
         rows.append(f"| {name}, real rows | {held[name]} | | | | {arms['rivals']['useful, real rows']:.3f} | |")
     return "\n" + "\n".join(rows)

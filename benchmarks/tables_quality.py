@@ -3,7 +3,8 @@
     python benchmarks/tables_peers.py            # makes the peers' environments, once
     python benchmarks/tables_quality.py          # 4 sets x 3 seeds: about 3 hours of CPU; goes on where it stopped
     python benchmarks/tables_quality.py --minutes 10 --sets adult --arms rivals
-    python benchmarks/tables_quality.py --sets yeast3,yeast4,yeast5,yeast6 --arms rivals,ctgan --result tables_yeast
+    python benchmarks/tables_quality.py --sets yeast3,yeast4,yeast5,yeast6 --arms rivals,ctgan --seeds 2 \\
+        --result tables_yeast
 
 The time is CPU time from the call to the last round: reading, looking at columns, encoding, training and, of ours, the
 verdicts between rounds. CTGAN (its defaults) is stopped by its clock after the round that uses the time up. Ours trains
