@@ -3,8 +3,7 @@
     python benchmarks/tables_peers.py            # makes the peers' environments, once
     python benchmarks/tables_quality.py          # 4 sets x 3 seeds: about 3 hours of CPU; goes on where it stopped
     python benchmarks/tables_quality.py --minutes 10 --sets adult --arms rivals
-    python benchmarks/tables_quality.py --sets yeast3,yeast4,yeast5,yeast6 --arms rivals,ctgan --seeds 2 \\
-        --result tables_yeast
+    python benchmarks/tables_quality.py --result tables_yeast --seeds 2 --arms rivals,ctgan --sets SETS
 
 The time is CPU time from the call to the last round: reading, looking at columns, encoding, training and, of ours, the
 verdicts between rounds. CTGAN (its defaults) is stopped by its clock after the round that uses the time up. Ours trains
@@ -21,7 +20,8 @@ the target is a number). Shares of categories are of 100,000 rows, against the t
 of those of 1 % and more from its true one, `rare` of those of 0.1 % to 1 %, each as a part of it, and `met` how many
 are within 10 % and 20 %. `asked` is how often the asked value came back before anything is rejected, over up to a dozen
 values of every kind of frequency, `asked, least` the least of them, `returned` what a user gets.
-Writes results/tables_quality.json (tables_quality_10.json with --minutes 10).
+Writes results/tables_quality.json (tables_quality_10.json with --minutes 10). SETS of tables_yeast.json, four small
+tables with rare classes, are yeast3,yeast4,yeast5,yeast6.
 """
 
 import shutil
