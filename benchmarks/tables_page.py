@@ -115,7 +115,7 @@ def yeast() -> str:
             off = f"{100 * scores['target share']:.0f} %"
             rows.append(f"| {name}, {ARMS[arm]} | {held[name]} | {' | '.join(cells)} | {off} |")
         rows.append(f"| {name}, real rows | {held[name]} | | | | {arms['rivals']['useful, real rows']:.3f} | |")
-    return "\n" + "\n".join(rows)
+    return "\n".join(rows)
 
 
 def speed() -> str:
