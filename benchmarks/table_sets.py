@@ -9,8 +9,8 @@
 
 Each set lies there as two CSV files with a header, cut by one seeded permutation: `train.csv`, four fifths of the rows,
 and `held_out.csv`, which no generator sees: the first fifth. `abalone-1` to `abalone-4` hold out the other fifths, so
-that every rare row of abalone is judged once. `yeast3` to `yeast6` are the same 1,484 rows of 8 numbers with four classes
-in turn as the rare one: 163, 51, 44 and 35 rows.
+that every rare row of abalone is judged once. `yeast3` to `yeast6` are the same 1,484 rows of 8 numbers with four
+classes in turn as the rare one: 163, 51, 44 and 35 rows.
 """
 
 import argparse
